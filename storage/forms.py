@@ -86,7 +86,7 @@ def _checked(make: Callable[[Any], Any], kind: type) -> BeforeValidator:
         try:
             return given if isinstance(given, kind) and kind is not datetime else make(given)
         except Refusal as no:
-            raise PydanticCustomError("refusal", "refused", {"error": no}) from None
+            raise PydanticCustomError("refusal", str(no), {"error": no}) from None
 
     return BeforeValidator(check)
 

@@ -118,19 +118,20 @@ def _plain(facts: dict[str, Any]) -> dict[str, Any]:
     """Facts as JSON keeps them, so that the hash of today is the hash of what is read back."""
 
     def spoken(value: Any) -> Any:
-        if isinstance(value, datetime):
-            return value.astimezone(UTC).isoformat()
-        assert not isinstance(value, float), "facts carry no floats"
-        return str(value)
+        return value.astimezone(UTC).isoformat() if isinstance(value, datetime) else str(value)
 
-    plain: dict[str, Any] = json.loads(json.dumps(facts, default=spoken, ensure_ascii=False))
+    plain: dict[str, Any] = json.loads(json.dumps(facts, default=spoken, ensure_ascii=False), parse_float=_no_float)
     return plain
+
+
+def _no_float(text: str) -> Any:
+    raise AssertionError(f"facts carry no floats: {text}")
 
 
 # The database says it again: nobody changes the past.
 PROTECT = """
 CREATE OR REPLACE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql AS
-$$ BEGIN RAISE EXCEPTION '% is append-only', TG_TABLE_NAME USING ERRCODE = 'insufficient_privilege'; END $$;
+$$ BEGIN RAISE EXCEPTION '%% is append-only', TG_TABLE_NAME USING ERRCODE = 'insufficient_privilege'; END $$;
 CREATE TRIGGER journal_is_append_only BEFORE UPDATE OR DELETE ON journal
     FOR EACH ROW EXECUTE FUNCTION refuse_change();
 CREATE TRIGGER journal_is_never_emptied BEFORE TRUNCATE ON journal

@@ -1,0 +1,1 @@
+"""The hall that everybody enters first: home, time, health, figures."""
