@@ -1,35 +1,11 @@
 """The frame of the house 房架: it puts the rooms together, shows and tells, and has no rules of its own."""
 
-from dataclasses import dataclass
-from typing import Any
-
-from flask import Response
 from flask_wtf.csrf import CSRFProtect
-from sqlalchemy.orm import Session, sessionmaker
 
 from app import errors, figures, headers, languages, pages, requests, rooms
-from app.config import Settings
-from ca.ecdsa import PlatformKey
-from ca.rights import Actor
-from ca.tokens import Tokens
+from app.equipment import Equipment
 
-
-@dataclass(frozen=True)
-class Equipment:
-    """What every request and job may use: the database, the object store, the platform's keys."""
-
-    settings: Settings
-    sessions: sessionmaker[Session]
-    objects: Any
-    tokens: Tokens
-    platform_key: PlatformKey
-
-    def give_cookie(self, response: Response, token: str) -> None:
-        requests.give_cookie(response, token)
-
-    def desk(self, db: Session, actor: Actor | None) -> Any:
-        """What lies on somebody's desk, gathered from the rooms."""
-        return rooms.desk(db, actor)
+__all__ = ["Equipment", "create_app"]
 
 
 def create_app(equipment: Equipment) -> requests.House:
