@@ -66,14 +66,18 @@ def _candidates(wanted: Path | None) -> Iterator[Path]:
 
 def _try(folder: Path, user: User | None) -> Binaries | None:
     """The binaries of a folder, copied to where the unprivileged user can read them if need be."""
-    for place in (folder, _copied(folder) if user and folder.exists() else None):
-        if place is None:
-            continue
-        with suppress(OSError):
-            answers = [run([place / name, "--version"], user) for name in ("postgres", "initdb")]
-            version = re.search(r"\) (\d+)", answers[0].stdout)
-            if version and all(answer.returncode == 0 for answer in answers):
-                return Binaries(place, int(version[1]))
+    found = _look(folder, user)
+    if found is None and user and (copy := _copied(folder)):
+        found = _look(copy, user)
+    return found
+
+
+def _look(folder: Path, user: User | None) -> Binaries | None:
+    with suppress(OSError):
+        answers = [run([folder / name, "--version"], user) for name in ("postgres", "initdb")]
+        version = re.search(r"\) (\d+)", answers[0].stdout)
+        if version and all(answer.returncode == 0 for answer in answers):
+            return Binaries(folder, int(version[1]))
     return None
 
 

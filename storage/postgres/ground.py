@@ -7,6 +7,7 @@ import os
 import pwd
 import shutil
 import subprocess
+import tempfile
 import time
 from collections.abc import Sequence
 from contextlib import suppress
@@ -107,8 +108,9 @@ def can_enter(folder: Path, user: User | None) -> bool:
 
 def runtime_folder(user: User | None) -> Path:
     """Where short-lived sockets belong on this system."""
-    wish = Path("/run") if user else Path(os.environ.get("XDG_RUNTIME_DIR") or "/tmp")
-    return wish if wish.is_dir() and os.access(wish, os.W_OK | os.X_OK) and can_enter(wish, user) else Path("/tmp")
+    last = Path(tempfile.gettempdir())
+    wish = Path("/run") if user else Path(os.environ.get("XDG_RUNTIME_DIR") or last)
+    return wish if wish.is_dir() and os.access(wish, os.W_OK | os.X_OK) and can_enter(wish, user) else last
 
 
 def replace(path: Path, text: str, *, mode: int, user: User | None = None) -> None:

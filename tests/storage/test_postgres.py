@@ -123,8 +123,10 @@ def test_the_app_may_write_rows_but_not_make_tables_nor_touch_what_was_taken_fro
         ask(urls.owner, f"REVOKE UPDATE, DELETE ON entry FROM {urls.app.split('//')[1].split('@')[0]}")
 
         ask(urls.app, "INSERT INTO entry (word) VALUES ('a')")
-        for refused in ("UPDATE entry SET word = 'b'", "DELETE FROM entry", "TRUNCATE entry", "DROP TABLE entry",
-                        "CREATE TABLE mine ()", "ALTER TABLE entry DISABLE TRIGGER ALL"):
+        for refused in (
+            "UPDATE entry SET word = 'b'", "DELETE FROM entry", "TRUNCATE entry", "DROP TABLE entry",
+            "CREATE TABLE mine ()", "ALTER TABLE entry DISABLE TRIGGER ALL",
+        ):
             with pytest.raises(psycopg.errors.InsufficientPrivilege):
                 ask(urls.app, refused)
 
@@ -179,7 +181,8 @@ def test_a_stale_note_with_the_number_of_a_living_stranger_does_not_keep_us_out(
     user = ground.unprivileged()
     stranger = subprocess.Popen(["sleep", "60"], **ground.as_user(user))
     try:
-        (home / "postgres/cluster/postmaster.pid").write_text("\n".join([str(stranger.pid), *note.split("\n")[1:]]))
+        stale = "\n".join([str(stranger.pid), *note.split("\n")[1:]])
+        (home / "postgres/cluster/postmaster.pid").write_text(stale)
 
         with Server(home, durable=False) as server:
             assert server.alive()
