@@ -11,7 +11,7 @@ from app.config import Settings
 from ca.ecdsa import PlatformKey
 from ca.rights import Actor
 from ca.tokens import Tokens
-from storage import db, objects
+from storage import db
 
 
 @dataclass(frozen=True)
@@ -29,6 +29,8 @@ class Equipment:
         """Equipment for one process; the database's address must be known by now."""
         if settings.database_url is None:
             raise LookupError("没有数据库地址：请先启动 gongheng run，或设置 DATABASE_URL。")
+        from storage import objects
+
         rooms.models()
         return cls(
             settings=settings,

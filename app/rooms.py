@@ -19,6 +19,7 @@ def doors() -> list[Blueprint]:
 
 def models() -> None:
     """Import every module with rows, so that the metadata is whole."""
+    import app.followers
     import ca.login
     import ca.parties
     import ca.tokens

@@ -48,6 +48,9 @@ class Entry(Base):
     facts: Mapped[dict[str, Any]] = mapped_column(Json)
     prev: Mapped[str] = mapped_column(String(64))
     hash: Mapped[str] = mapped_column(String(64))
+    tx: Mapped[int] = mapped_column(
+        BigInteger, server_default=text("(pg_current_xact_id()::text::bigint)"), index=True
+    )  # the transaction that wrote it; outside the hash
 
     def digest(self) -> str:
         """The hash this entry must have."""
@@ -97,6 +100,17 @@ def record(db: Session, file: str, act: str, *, by: Author | None, **facts: Any)
 def entries(db: Session, file: str) -> Sequence[Entry]:
     """All entries of a file, in order."""
     return db.scalars(select(Entry).filter_by(file=file).order_by(Entry.number)).all()
+
+
+def after(db: Session, tx: int, id_: int, limit: int = 200) -> Sequence[Entry]:
+    """Entries written after (tx, id), in the order of their transactions, each exactly once.
+
+    Only entries of transactions older than every one still under way are given, so that one which commits
+    late is never passed over.
+    """
+    settled = text("journal.tx < pg_snapshot_xmin(pg_current_snapshot())::text::bigint")
+    later = (Entry.tx > tx) | ((Entry.tx == tx) & (Entry.id > id_))
+    return db.scalars(select(Entry).where(settled, later).order_by(Entry.tx, Entry.id).limit(limit)).all()
 
 
 def is_whole(db: Session, file: str) -> Whole:
