@@ -142,9 +142,9 @@ def release_message(opening: Opening, seat: HolderSeat, key: str) -> bytes:
     return said("release", canonical.ascii_encode(content))
 
 
-def scalars(opening: Opening) -> dict[int, int]:
-    """The valid released keys by place."""
-    return {seat.place: int(seat.key, 16) for seat in opening.seats if seat.key is not None}
+def scalars(opening: Opening) -> dict[int, bytes]:
+    """The valid released keys by place, as `ca.sealing` opens with them."""
+    return {seat.place: bytes.fromhex(seat.key) for seat in opening.seats if seat.key is not None}
 
 
 def enough(opening: Opening) -> bool:

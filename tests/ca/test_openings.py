@@ -207,9 +207,7 @@ def test_m_holders_are_enough_and_the_rest_may_follow(db, releasing, holders):
     assert openings.enough(releasing) and releasing.state is State.COMBINED
     assert holders[1].release(db, releasing) is Verdict.RELEASED
 
-    assert openings.scalars(releasing) == {
-        place: int.from_bytes(holder.key.scalar) for place, holder in enumerate(holders)
-    }
+    assert openings.scalars(releasing) == {place: holder.key.scalar for place, holder in enumerate(holders)}
 
 
 def test_releasing_twice_is_one_release(db, releasing, holders):
