@@ -222,7 +222,7 @@ class Server:
         folder = Path(tempfile.mkdtemp(prefix="gongheng-", dir=runtime_folder(self._user)))
         if len(os.fsencode(folder / SOCKET_NAME)) > SOCKET_PATH_LIMIT:
             folder.rmdir()
-            folder = Path(tempfile.mkdtemp(prefix="gongheng-", dir="/tmp"))  # noqa: S108 - mkdtemp makes it private
+            folder = Path(tempfile.mkdtemp(prefix="gongheng-", dir="/tmp"))
         os.chown(folder, uid, -1)
         replace(note, f"{folder}\n", mode=0o600)
         return folder
