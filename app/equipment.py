@@ -32,13 +32,16 @@ class Equipment:
         from storage import objects
 
         rooms.models()
-        return cls(
+        makes = db.sessions(db.connect(settings.database_url))
+        equipment = cls(
             settings=settings,
-            sessions=db.sessions(db.connect(settings.database_url)),
+            sessions=makes,
             objects=objects.from_settings(settings.objects_url, settings.home),
             tokens=Tokens(settings.keys_folder / "tokens.key"),
             platform_key=PlatformKey.at(settings.keys_folder),
         )
+        makes.configure(info={"equipment": equipment})  # a job finds it as db.info["equipment"]
+        return equipment
 
     def give_cookie(self, response: Response, token: str) -> None:
         """Hand a browser its session token."""

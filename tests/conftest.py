@@ -161,10 +161,13 @@ def equipment(db: Session, store, tmp_path: Path) -> Equipment:
     settings = Settings(mode=Mode.TEST, home=tmp_path)
     connection = db.connection()
     makes = sessionmaker(connection, expire_on_commit=False, join_transaction_mode="create_savepoint")
-    return Equipment(
+    equipment = Equipment(
         settings=settings, sessions=makes, objects=store,
         tokens=Tokens(settings.keys_folder / "tokens.key"), platform_key=PlatformKey.at(settings.keys_folder),
     )  # fmt: skip
+    makes.configure(info={"equipment": equipment})
+    db.info["equipment"] = equipment
+    return equipment
 
 
 @pytest.fixture
