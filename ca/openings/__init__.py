@@ -22,9 +22,7 @@ from ca.openings.joining import (
     begin,
     close_params,
     join,
-    join_message,
     label_of,
-    ready_message,
 )
 from ca.openings.releasing import (
     BadRelease,
@@ -70,9 +68,7 @@ __all__ = [
     "due",
     "enough",
     "join",
-    "join_message",
     "label_of",
-    "ready_message",
     "release",
     "release_message",
     "scalars",

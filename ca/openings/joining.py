@@ -10,7 +10,8 @@ from ca import ecdsa
 from ca.openings.rows import HolderSeat, Mode, Opening, State
 from ca.parties import Person
 from ca.rights import Actor
-from ca.sealing.params import ID, MOST_HOLDERS, is_hex, said
+from ca.sealing import messages
+from ca.sealing.params import ID, MOST_HOLDERS, is_hex
 from storage import clock, journal
 from storage.db import take
 from storage.lifecycle import move
@@ -92,16 +93,6 @@ def label_of(person: Person) -> str:
     return person.organisation.credit_code if person.organisation else f"person:{person.id}"
 
 
-def join_message(base: bytes, pk: bytes, sig: bytes) -> bytes:
-    """What a holder's signing key signs when it joins."""
-    return said("join", base, pk, sig)
-
-
-def ready_message(base: bytes) -> bytes:
-    """What the opening's own key signs: its holder has it."""
-    return said("ready", base)
-
-
 def join(db: Session, opening: Opening, *, pk: str, sig: str, join: str, ready: str, by: Actor) -> HolderSeat:
     """Take one's seat with a fresh key made for this opening. Safe to repeat with the same key.
 
@@ -132,8 +123,8 @@ def _is_good_join(opening: Opening, pk: str, sig: str, join: str, ready: str) ->
         return False
     return (
         opening_key != signing_key
-        and ecdsa.verify(opening_key, ready_message(opening.base), had)
-        and ecdsa.verify(signing_key, join_message(opening.base, opening_key, signing_key), joined)
+        and ecdsa.verify(opening_key, messages.ready(opening.base), had)
+        and ecdsa.verify(signing_key, messages.join(opening.base, opening_key, signing_key), joined)
     )
 
 

@@ -11,7 +11,7 @@ from ca import canonical, ecdsa
 from ca.openings.joining import close_params, unhex
 from ca.openings.rows import HolderSeat, Mode, Opening, State, Verdict
 from ca.rights import SYSTEM, Actor
-from ca.sealing.params import said
+from ca.sealing import messages
 from ca.tagged import H
 from storage import clock, journal
 from storage.db import take
@@ -89,7 +89,7 @@ def release(db: Session, opening: Opening, *, key: str, signature: str, by: Acto
         scalar, signed = unhex(key), unhex(signature)
     except ValueError:
         raise BadRelease from None
-    if not ecdsa.verify(unhex(seat.sig_pk or ""), release_message(opening, seat, key), signed):
+    if not ecdsa.verify(unhex(seat.sig_pk or ""), release_message(opening, seat, scalar), signed):
         raise BadRelease
     if not _is_key_of(scalar, seat):
         seat.false_keys = [*seat.false_keys, {"key": key, "signature": signature}][:10]
@@ -130,16 +130,18 @@ def _combine(db: Session, opening: Opening) -> None:
     )
 
 
-def release_message(opening: Opening, seat: HolderSeat, key: str) -> bytes:
+def release_message(opening: Opening, seat: HolderSeat, key: bytes) -> bytes:
     """What a holder signs when it releases: over a draw the pool, over bids the two roots and the key."""
     evidence = opening.evidence or {}
     if opening.mode is Mode.DRAW:
         return H("release", H("pool", canonical.encode(evidence["pool"])))
-    content = {
-        "params": opening.params_hash, "holder": seat.holder, "key": key,
-        "freeze": evidence["freeze"]["root"], "unlocks": evidence["unlocks"]["root"],
-    }  # fmt: skip
-    return said("release", canonical.ascii_encode(content))
+    return messages.release(
+        bytes.fromhex(opening.params_hash or ""),
+        freeze_root=bytes.fromhex(evidence["freeze"]["root"]),
+        unlock_root=bytes.fromhex(evidence["unlocks"]["root"]),
+        holder=seat.holder,
+        key=key,
+    )
 
 
 def scalars(opening: Opening) -> dict[int, bytes]:

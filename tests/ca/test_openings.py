@@ -11,6 +11,7 @@ from ca.ecdsa import Key
 from ca.openings import Mode, Opening, State, Verdict
 from ca.parties import Person
 from ca.rights import SYSTEM, Role
+from ca.sealing import messages
 from ca.sealing.params import Params
 from ca.tagged import H
 from storage import clock, journal
@@ -31,8 +32,8 @@ class Holder:
         given = {
             "pk": self.key.public.hex(),
             "sig": self.sig.public.hex(),
-            "join": self.sig.sign(openings.join_message(base, self.key.public, self.sig.public)).hex(),
-            "ready": self.key.sign(openings.ready_message(base)).hex(),
+            "join": self.sig.sign(messages.join(base, self.key.public, self.sig.public)).hex(),
+            "ready": self.key.sign(messages.ready(base)).hex(),
         }
         return openings.join(db, opening, **given | wrong, by=self.person.actor)
 
@@ -289,9 +290,9 @@ def test_a_tender_walks_through_its_window(db, make, person):
     openings.ask_release(db, opening, evidence, by=SYSTEM)
 
     for seat, holder in zip(opening.seats, five, strict=True):
-        key = holder.key.scalar.hex()
+        key = holder.key.scalar
         signature = holder.sig.sign(openings.release_message(opening, seat, key)).hex()
-        openings.release(db, opening, key=key, signature=signature, by=holder.person.actor)
+        openings.release(db, opening, key=key.hex(), signature=signature, by=holder.person.actor)
 
     assert opening.state is State.COMBINED
     assert journal.is_whole(db, opening.file).ok
