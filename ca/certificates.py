@@ -1,0 +1,291 @@
+"""Certificates 数字证书: what one says – whose it is, what for, from when to when – and what is odd about it.
+
+Nothing here trusts anything: a certificate read is only a piece of paper read. `ca.trust` and `ca.paths`
+say whose paper counts.
+"""
+
+import hashlib
+import re
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cached_property, lru_cache
+from typing import Any
+
+from asn1crypto import pem, x509
+from cryptography import x509 as second
+
+from ca import keys
+from ca.keys import KeyKind
+from storage.refusals import NotValid
+from storage.values import CreditCode, NotACreditCode
+
+LARGEST = 64 * 1024  # bytes; real ones have 1–4 KiB
+FEWEST_BITS = {KeyKind.RSA: 1024, KeyKind.ECDSA: 256, KeyKind.SM2: 256}  # below: not even counted as a key
+CODE_PLACES = ("organization_identifier", "serial_number", "organizational_unit_name", "common_name")
+_CODE = re.compile(r"(?<![0-9A-Za-z])[0-9A-HJ-NPQRTUWXY]{18}(?![0-9A-Za-z])")
+
+
+class Unreadable(NotValid):
+    """The bytes are not the kind of thing they should be. The only exception of our readers of foreign bytes."""
+
+    says = "文件无法识别：{reason}。请检查是否选对了文件。"
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """One certificate, read. Equal when its bytes are."""
+
+    der: bytes
+    asn1: x509.Certificate = field(compare=False, repr=False)
+    pyca: second.Certificate = field(compare=False, repr=False)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 of the bytes, hex: its name everywhere in our records."""
+        return hashlib.sha256(self.der).hexdigest()
+
+    @cached_property
+    def subject(self) -> str:
+        """The holder's full name as the CA wrote it."""
+        return _spoken(self.asn1.subject)
+
+    @cached_property
+    def issuer(self) -> str:
+        """The CA's full name."""
+        return _spoken(self.asn1.issuer)
+
+    @cached_property
+    def holder(self) -> str:
+        """持有人: the organisation's name, else the common name, else the whole subject."""
+        said = _attributes(self.asn1.subject)
+        for kind in ("organization_name", "common_name"):
+            if said.get(kind):
+                return said[kind][0]
+        return self.subject
+
+    @property
+    def serial(self) -> str:
+        """Serial number, hex as CAs print it."""
+        return f"{self.asn1.serial_number:X}"
+
+    @cached_property
+    def kind(self) -> KeyKind | None:
+        """RSA, ECDSA or SM2; None: none that we take."""
+        return keys.kind_of(self.asn1.public_key)
+
+    @cached_property
+    def bits(self) -> int:
+        """Size of the key."""
+        return int(self.asn1.public_key.bit_size)
+
+    @cached_property
+    def not_before(self) -> datetime:
+        return self.asn1.not_valid_before
+
+    @cached_property
+    def not_after(self) -> datetime:
+        return self.asn1.not_valid_after
+
+    @cached_property
+    def usage(self) -> frozenset[str] | None:
+        """密钥用途, X.509 words such as `digital_signature`; None: it does not say."""
+        said = self.asn1.key_usage_value
+        return None if said is None else frozenset(said.native)
+
+    @cached_property
+    def extended_usage(self) -> frozenset[str] | None:
+        said = self.asn1.extended_key_usage_value
+        return None if said is None else frozenset(said.native)
+
+    @cached_property
+    def is_ca(self) -> bool:
+        basic = self.asn1.basic_constraints_value
+        return bool(basic is not None and basic["ca"].native)
+
+    @cached_property
+    def path_length(self) -> int | None:
+        """How many CAs may stand below this one; None: it does not say."""
+        basic = self.asn1.basic_constraints_value
+        return None if basic is None else basic["path_len_constraint"].native
+
+    @cached_property
+    def self_issued(self) -> bool:
+        return bool(self.asn1.subject == self.asn1.issuer)
+
+    @cached_property
+    def signature_digest(self) -> str | None:
+        """The digest under the CA's signature: sha256, sm3, sha1 …; None: not known to us."""
+        algorithm = self.asn1["signature_algorithm"]
+        if algorithm["algorithm"].native in ("sm3_sm2", "sm2"):
+            return "sm3"
+        try:
+            return str(algorithm.hash_algo)
+        except (ValueError, TypeError):
+            return None
+
+    def credit_code(self, places: tuple[str, ...] = CODE_PLACES) -> CreditCode | None:
+        """统一社会信用代码 of the holder, from the first place that holds exactly one valid code."""
+        said = _attributes(self.asn1.subject)
+        for place in places:
+            found = {code for text in said.get(place, ()) for code in _codes(text)}
+            if found:
+                return found.pop() if len(found) == 1 else None
+        return None
+
+    def signed_by(self, issuer: "Certificate") -> bool:
+        """Whether the issuer's key signed this certificate (nothing else is asked)."""
+        return _signed_by(self, issuer)
+
+    def to_pem(self) -> bytes:
+        return pem.armor("CERTIFICATE", self.der)
+
+    def as_facts(self) -> dict[str, Any]:
+        """What it says, for JSON."""
+        return {
+            "fingerprint": self.fingerprint,
+            "holder": self.holder,
+            "credit_code": self.credit_code(),
+            "subject": self.subject,
+            "issuer": self.issuer,
+            "serial": self.serial,
+            "key": self.kind.value if self.kind else None,
+            "bits": self.bits,
+            "not_before": self.not_before.isoformat(),
+            "not_after": self.not_after.isoformat(),
+            "usage": sorted(self.usage) if self.usage is not None else None,
+            "ca": self.is_ca,
+            "oddities": list(lint(self)),
+        }
+
+
+@lru_cache(maxsize=8192)
+def _signed_by(certificate: Certificate, issuer: Certificate) -> bool:
+    asn1 = certificate.asn1
+    return keys.holds(
+        bytes(asn1["signature_value"]),
+        asn1["tbs_certificate"].dump(),
+        issuer.asn1.public_key,
+        asn1["signature_algorithm"],
+        keys.sm2.DEFAULT_ID,
+    )
+
+
+def read(raw: bytes) -> Certificate:
+    """Read one certificate, PEM or DER. Raises Unreadable."""
+    found = read_all(raw)
+    if len(found) != 1:
+        raise Unreadable(reason="一个文件里应当只有一张证书")
+    return found[0]
+
+
+def read_all(raw: bytes) -> tuple[Certificate, ...]:
+    """Read every certificate of a PEM file, or the one of a DER file. Raises Unreadable."""
+    return tuple(_read(der) for der in pieces(raw, "CERTIFICATE", "不是证书"))
+
+
+def pieces(raw: bytes, label: str, complaint: str) -> list[bytes]:
+    """The DER blocks of a PEM file with this label (others are passed over), or the DER itself.
+
+    Raises Unreadable, saying `complaint`.
+    """
+    if len(raw) > 64 * LARGEST:
+        raise Unreadable(reason="文件太大")
+    if not pem.detect(raw):
+        return [raw]
+    try:
+        found = [der for kind, _, der in pem.unarmor(raw, multiple=True) if kind in (label, f"X509 {label}")]
+    except Exception as error:  # whatever the reader of foreign bytes stumbles over
+        raise Unreadable(reason=complaint) from error
+    if not found:
+        raise Unreadable(reason=complaint)
+    return found
+
+
+@lru_cache(maxsize=8192)
+def _read(der: bytes) -> Certificate:
+    if len(der) > LARGEST:
+        raise Unreadable(reason="证书太大")
+    try:
+        asn1 = x509.Certificate.load(der, strict=True)
+        certificate = Certificate(der, asn1, second.load_der_x509_certificate(der))
+        certificate.pyca.extensions  # noqa: B018 – parsed now: refuses doubled and malformed extensions
+        _touch(certificate)
+    except Exception as error:  # parsers of foreign bytes raise whatever they like; ours raise one thing
+        raise Unreadable(reason="不是证书") from error
+    return certificate
+
+
+def _touch(certificate: Certificate) -> None:
+    """Read every field that is used later, so that a broken one is found here and not in the middle of a check."""
+    certificate.as_facts()
+    _ = certificate.extended_usage, certificate.path_length, certificate.signature_digest
+    _ = certificate.asn1.critical_extensions, certificate.asn1.issuer.hashable, certificate.asn1.subject.hashable
+    _ = certificate.asn1.key_identifier, certificate.asn1.authority_key_identifier
+
+
+def lint(certificate: Certificate) -> tuple[str, ...]:
+    """What is odd about a certificate whatever CA it came from, by stable codes (RFC 5280, 4.1 and 4.2)."""
+    asn1, found = certificate.asn1, []
+    body = asn1["tbs_certificate"]
+    if body["version"].native != "v3":
+        found.append("not_version_3")
+    if not 0 < asn1.serial_number < 1 << 159:
+        found.append("serial_out_of_range")
+    if body["signature"].dump() != asn1["signature_algorithm"].dump():
+        found.append("two_signature_algorithms")
+    if certificate.not_after <= certificate.not_before:
+        found.append("period_reversed")
+    if certificate.kind is None or certificate.bits < FEWEST_BITS[certificate.kind]:
+        found.append("unknown_key")
+    usage = certificate.usage or frozenset()
+    if not certificate.is_ca and "key_cert_sign" in usage:
+        found.append("end_entity_signs_certificates")
+    if certificate.is_ca and "key_cert_sign" not in usage:
+        found.append("ca_may_not_sign_certificates")
+    if not certificate.is_ca and asn1.name_constraints_value is not None:
+        found.append("end_entity_constrains_names")
+    if certificate.is_ca and _odd_constraints(asn1):
+        found.append("unknown_name_constraint")
+    return tuple(found)
+
+
+def _odd_constraints(asn1: x509.Certificate) -> bool:
+    """Whether a CA constrains kinds of names that the checkers do not compare."""
+    said = asn1.name_constraints_value
+    if said is None:
+        return False
+    known = {"directory_name", "dns_name", "rfc822_name", "uniform_resource_identifier", "ip_address"}
+    trees = [tree for side in ("permitted_subtrees", "excluded_subtrees") for tree in (said[side] or ())]
+    return any(tree["base"].name not in known for tree in trees)
+
+
+def _codes(text: str) -> set[CreditCode]:
+    found = set()
+    for candidate in _CODE.findall(text.upper()):
+        try:
+            found.add(CreditCode(candidate))
+        except NotACreditCode:
+            continue
+    return found
+
+
+def _attributes(name: x509.Name) -> dict[str, list[str]]:
+    """The name's attributes, each with all its values, in order."""
+    found: dict[str, list[str]] = {}
+    for rdn in name.chosen:
+        for pair in rdn:
+            value = pair["value"].native
+            found.setdefault(pair["type"].native, []).append(value if isinstance(value, str) else str(value))
+    return found
+
+
+_SHORT = {"common_name": "CN", "organization_name": "O", "organizational_unit_name": "OU", "country_name": "C",
+          "state_or_province_name": "ST", "locality_name": "L"}  # fmt: skip
+
+
+def _spoken(name: x509.Name) -> str:
+    """A name in one line: `C=CN, O=…, CN=…`, control characters removed."""
+    said = ", ".join(
+        f"{_SHORT.get(kind, kind)}={value}" for kind, values in _attributes(name).items() for value in values
+    )
+    return "".join(letter for letter in said if letter.isprintable())

@@ -1,0 +1,354 @@
+"""From a certificate up to a CA that we recognise 证书链, judged at a given moment.
+
+Two independent checkers must both accept: `pyhanko-certvalidator` (RFC 5280 in Python) and OpenSSL through
+pyOpenSSL. Around them stands our own search for the chain and our own reading of lists, which can say
+*what* is wrong – expired, revoked, wrong key of the right name – where a checker only says no.
+Nothing here opens a connection: what was not handed in is not known.
+"""
+
+import threading
+from collections import OrderedDict
+from collections.abc import Coroutine, Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from itertools import pairwise
+from typing import Any, TypeVar
+
+from asn1crypto import x509
+from cryptography.exceptions import InvalidSignature
+from OpenSSL import crypto
+from pyhanko_certvalidator import ValidationContext
+from pyhanko_certvalidator.authority import CertTrustAnchor, TrustedServiceType, TrustQualifiers, derive_quals_from_cert
+from pyhanko_certvalidator.errors import ValidationError
+from pyhanko_certvalidator.path import ValidationPath
+from pyhanko_certvalidator.policy_decl import PKIXValidationParams
+from pyhanko_certvalidator.validate import async_validate_path
+
+from ca.certificates import Certificate, lint
+from ca.keys import KeyKind, Validator
+from ca.revocation import Answer, Revocation, RevocationList, as_lists, ask
+from ca.trust import Anchor, Asked, Policy, TrustList
+
+LONGEST = 8  # certificates in a path, anchor included
+MOST_TRIES = 64  # signatures verified while looking for a path
+REMEMBERED = 4096  # good paths kept
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Path:
+    """What was found on the way up. `links` runs from the certificate itself to the anchor."""
+
+    links: tuple[Certificate, ...]
+    anchor: Anchor | None  # 信任锚; None: no CA that we recognise
+    sound: bool  # 证书链成立: signatures, names, lengths, algorithms, both checkers
+    in_force: bool  # 有效期内: every certificate, at the moment
+    usage_good: bool  # 用途正确: may sign documents
+    revocation: Revocation
+    revoked_by: str | None  # the list that answered
+    revoked_at: datetime | None
+    reasons: tuple[str, ...]
+
+    @property
+    def good(self) -> bool:
+        """Whether a signature by this certificate would count at this moment."""
+        known = self.revocation is Revocation.GOOD or (
+            self.revocation is not Revocation.REVOKED
+            and self.anchor is not None
+            and self.anchor.policy.revocation is Asked.WHEN_KNOWN
+        )
+        return self.anchor is not None and self.sound and self.in_force and self.usage_good and known
+
+
+def check(
+    certificate: Certificate,
+    *,
+    chain: Sequence[Certificate] = (),
+    trust: TrustList,
+    at: datetime,
+    crls: Iterable[bytes | RevocationList] = (),
+) -> Path:
+    """Everything that can be said of this certificate at this moment. Raises Unreadable for a broken list."""
+    lists = as_lists(crls)
+    key = (certificate.der, tuple(link.der for link in chain), trust.version, tuple(one.der for one in lists))
+    if (known := _remembered.at(key, at)) is not None:
+        return known
+    path, window = _check(certificate, chain, trust, at, lists)
+    if path.good and window is not None:
+        _remembered.keep(key, path, window)
+    return path
+
+
+def _check(
+    certificate: Certificate,
+    chain: Sequence[Certificate],
+    trust: TrustList,
+    at: datetime,
+    lists: Sequence[RevocationList],
+) -> tuple[Path, tuple[datetime, datetime] | None]:
+    # 1. The way up, by names and signatures.
+    links, anchor, reasons = climb(certificate, chain, trust)
+    policy = anchor.policy if anchor else Policy()
+    # 2. What each certificate is made of.
+    reasons += _weaknesses(links, anchor, policy)
+    # 3. In force at the moment.
+    late, early = [c for c in links if at > c.not_after], [c for c in links if at < c.not_before]
+    # 4. What the certificate may be used for.
+    usage_good = _may_sign(certificate, policy)
+    # 5. Revocation, from the lists in hand.
+    answers = _answers(links, lists, at) if anchor else []
+    worst = _worst(answers)
+    # 6. Both checkers; at a moment when all were in force, so that they speak of the path and nothing else.
+    moment = at if not late and not early else _common_moment(links)
+    if anchor and moment and not reasons:
+        reasons += _checkers(links, anchor, lists, answers, moment, whole=moment == at)
+    path = Path(
+        links=links,
+        anchor=anchor,
+        sound=anchor is not None and not reasons and moment is not None,
+        in_force=not late and not early,
+        usage_good=usage_good,
+        revocation=worst.state,
+        revoked_by=worst.by,
+        revoked_at=worst.since,
+        reasons=(),
+    )
+    words = [*reasons, *(["expired"] if late else []), *(["not_yet_valid"] if early else [])]
+    words += [] if usage_good else ["wrong_usage"]
+    words += [] if anchor is None or worst.state is Revocation.GOOD else [f"revocation_{worst.state.value}"]
+    return replace(path, reasons=tuple(dict.fromkeys(words))), _window(links, answers)
+
+
+def climb(
+    certificate: Certificate, chain: Sequence[Certificate], trust: TrustList
+) -> tuple[tuple[Certificate, ...], Anchor | None, list[str]]:
+    """The links up to an anchor; or as far as it goes, no anchor, and why."""
+    if any(anchor.certificate == certificate for anchor in trust.anchors):
+        return (certificate,), None, ["anchor_itself"]
+    tries, named = 0, False
+    waiting: list[tuple[Certificate, ...]] = [(certificate,)]
+    while waiting:
+        links = waiting.pop()
+        top = links[-1]
+        for anchor in trust.anchors:
+            if _could_issue(anchor.certificate, top) and (tries := tries + 1) <= MOST_TRIES:
+                if top.signed_by(anchor.certificate):
+                    return (*links, anchor.certificate), anchor, []
+                named = True
+        for issuer in (*chain, *trust.known):
+            if len(links) == LONGEST - 1 or issuer in links or not _could_issue(issuer, top):
+                continue
+            if (tries := tries + 1) <= MOST_TRIES and top.signed_by(issuer):
+                waiting.append((*links, issuer))
+    if certificate.self_issued:
+        return (certificate,), None, ["self_signed"]
+    return (certificate,), None, ["same_name_other_key" if named else "unknown_ca"]
+
+
+def _could_issue(issuer: Certificate, issued: Certificate) -> bool:
+    """The names fit. Key identifiers are hints and are left to the signature."""
+    return bool(issuer.asn1.subject == issued.asn1.issuer)
+
+
+def _weaknesses(links: Sequence[Certificate], anchor: Anchor | None, policy: Policy) -> list[str]:
+    """What the certificates are made of, the anchor's own signature excepted: nobody asks it anything."""
+    found: list[str] = []
+    for place, link in enumerate(links):
+        if link.kind is None or link.kind not in policy.kinds:
+            found.append("unaccepted_key")
+        elif link.kind is KeyKind.RSA and link.bits < policy.rsa_bits:
+            found.append("weak_key")
+        if anchor is None or place < len(links) - 1:
+            if link.signature_digest not in policy.digests:
+                found.append("weak_digest")
+            found += lint(link)
+        if place and not link.is_ca:
+            found.append("issuer_is_no_ca")
+        # RFC 5280, 4.2.1.9: self-issued certificates between do not count.
+        between = sum(not below.self_issued for below in links[1:place])
+        if link.path_length is not None and place and between > link.path_length:
+            found.append("path_length")
+    return found
+
+
+def _may_sign(certificate: Certificate, policy: Policy) -> bool:
+    """Whether this certificate is for signing documents, and not a CA's."""
+    if certificate.is_ca or certificate.usage is None:
+        return False
+    purposes = certificate.extended_usage
+    return bool(certificate.usage & {"digital_signature", "non_repudiation"}) and (
+        purposes is None or bool(purposes & policy.purposes)
+    )
+
+
+def _answers(links: Sequence[Certificate], lists: Sequence[RevocationList], at: datetime) -> list[Answer]:
+    return [ask(link, issuer, lists, at) for link, issuer in pairwise(links)]
+
+
+def _worst(answers: Sequence[Answer]) -> Answer:
+    """The answer that decides: revoked, then missing, then stale, then that of the certificate itself."""
+    for state in (Revocation.REVOKED, Revocation.MISSING, Revocation.STALE):
+        for answer in answers:
+            if answer.state is state:
+                return answer
+    return answers[0] if answers else Answer(Revocation.MISSING)
+
+
+def _common_moment(links: Sequence[Certificate]) -> datetime | None:
+    """A moment when all were in force; None: there was none."""
+    start, end = max(link.not_before for link in links), min(link.not_after for link in links)
+    return start if start <= end else None
+
+
+def _window(links: Sequence[Certificate], answers: Sequence[Answer]) -> tuple[datetime, datetime] | None:
+    """From when to when a good result stays the same; None: don't keep it."""
+    if any(answer.speaks is None or answer.since is not None for answer in answers):
+        return None
+    starts = [link.not_before for link in links] + [answer.speaks[0] for answer in answers if answer.speaks]
+    ends = [link.not_after for link in links] + [answer.speaks[1] for answer in answers if answer.speaks]
+    return max(starts), min(ends)
+
+
+# ---------------------------------------------------------------------------------------- the two checkers
+
+
+def _checkers(
+    links: Sequence[Certificate],
+    anchor: Anchor,
+    lists: Sequence[RevocationList],
+    answers: Sequence[Answer],
+    moment: datetime,
+    *,
+    whole: bool,
+) -> list[str]:
+    """Reasons of the checkers to refuse. They read the lists, too, when our own reading was good throughout."""
+    ask_them = whole and all(answer.state is Revocation.GOOD for answer in answers)
+    found = []
+    if not _certvalidator(links, anchor, lists if ask_them else (), moment):
+        found.append("path_refused")
+    listed_later = any(answer.since is not None for answer in answers)  # OpenSSL knows no "revoked, but later"
+    partial = not anchor.certificate.self_issued  # and wants a list for an anchor that is no root
+    if not _openssl(links, anchor, lists if ask_them and not listed_later and not partial else (), moment):
+        found.append("path_refused_by_openssl")
+    return found
+
+
+class _Known(x509.Certificate):
+    """A certificate whose odd critical extensions the CA's policy declares harmless."""
+
+    harmless: frozenset[str] = frozenset()
+
+    @property
+    def critical_extensions(self) -> set[str]:
+        return set(super().critical_extensions) - self.harmless
+
+
+def _known(certificate: Certificate, policy: Policy) -> x509.Certificate:
+    if not policy.critical_oids:
+        return certificate.asn1
+    known = _Known.load(certificate.der)
+    known.harmless = policy.critical_oids
+    return known
+
+
+def _certvalidator(
+    links: Sequence[Certificate], anchor: Anchor, lists: Sequence[RevocationList], moment: datetime
+) -> bool:
+    """RFC 5280 §6 by pyhanko-certvalidator over exactly this path; with lists, revocation is required."""
+    root = CertTrustAnchor(anchor.certificate.asn1, quals=_qualifiers(anchor))
+    between = [_known(link, anchor.policy) for link in reversed(links[1:-1])]
+    context = ValidationContext(
+        trust_roots=[root],
+        other_certs=between,
+        crls=[one.asn1 for one in lists],
+        moment=moment,
+        revocation_mode="require" if lists else "none",
+        allow_fetching=False,
+        time_tolerance=timedelta(0),
+        signature_validator=Validator(),
+    )
+    path = ValidationPath(root, between, _known(links[0], anchor.policy))
+    try:
+        at_once(async_validate_path(context, path))
+    except (ValidationError, InvalidSignature, ValueError, TypeError, KeyError, NotImplementedError):
+        return False
+    return True
+
+
+def _qualifiers(anchor: Anchor) -> TrustQualifiers:
+    """An anchor's own limits bind: its path length, its name constraints, its period. Its policies do not."""
+    said = derive_quals_from_cert(anchor.certificate.asn1)
+    names = said.standard_parameters
+    return TrustQualifiers(
+        max_path_length=said.max_path_length,
+        valid_from=said.valid_from,
+        valid_until=said.valid_until,
+        trusted_service_type=TrustedServiceType.CERTIFICATE_AUTHORITY,
+        standard_parameters=PKIXValidationParams(
+            initial_permitted_subtrees=names.initial_permitted_subtrees if names else None,
+            initial_excluded_subtrees=names.initial_excluded_subtrees if names else None,
+        ),
+    )
+
+
+def at_once(work: Coroutine[Any, Any, T]) -> T:
+    """Run a coroutine that has nothing to wait for; waiting would mean the network, and is a bug."""
+    try:
+        work.send(None)
+    except StopIteration as done:
+        return done.value  # type: ignore[no-any-return]
+    work.close()
+    raise AssertionError("a check tried to wait for something")
+
+
+def _openssl(links: Sequence[Certificate], anchor: Anchor, lists: Sequence[RevocationList], moment: datetime) -> bool:
+    """The same path by OpenSSL."""
+    store = crypto.X509Store()
+    store.add_cert(crypto.X509.from_cryptography(anchor.certificate.pyca))
+    flags = crypto.X509StoreFlags.PARTIAL_CHAIN
+    if anchor.policy.strict:
+        flags |= crypto.X509StoreFlags.X509_STRICT
+    if anchor.policy.critical_oids:
+        flags |= crypto.X509StoreFlags.IGNORE_CRITICAL
+    if lists:
+        flags |= crypto.X509StoreFlags.CRL_CHECK | crypto.X509StoreFlags.CRL_CHECK_ALL
+        for one in lists:
+            store.add_crl(one.pyca)
+    store.set_flags(flags)
+    store.set_time(moment)
+    between = [crypto.X509.from_cryptography(link.pyca) for link in links[1:-1]]
+    try:
+        crypto.X509StoreContext(store, crypto.X509.from_cryptography(links[0].pyca), between).verify_certificate()
+    except crypto.Error:
+        return False
+    except crypto.X509StoreContextError:
+        return False
+    return True
+
+
+# ------------------------------------------------------------------------------------------ remembered paths
+
+
+class _Remembered:
+    """Good paths and from when to when they stay good: many bids come under the same certificates."""
+
+    def __init__(self) -> None:
+        self._kept: OrderedDict[Any, tuple[Path, tuple[datetime, datetime]]] = OrderedDict()
+        self._one_at_a_time = threading.Lock()
+
+    def at(self, key: Any, moment: datetime) -> Path | None:
+        with self._one_at_a_time:
+            kept = self._kept.get(key)
+            if kept is None or not kept[1][0] <= moment <= kept[1][1]:
+                return None
+            self._kept.move_to_end(key)
+            return kept[0]
+
+    def keep(self, key: Any, path: Path, window: tuple[datetime, datetime]) -> None:
+        with self._one_at_a_time:
+            self._kept[key] = path, window
+            while len(self._kept) > REMEMBERED:
+                self._kept.popitem(last=False)
+
+
+_remembered = _Remembered()

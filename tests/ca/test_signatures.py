@@ -1,0 +1,188 @@
+"""Signatures of the three kinds: good ones count, and one wrong thing is said to be just that."""
+
+import io
+import socket
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from ca.certificates import Unreadable
+from ca.digests import Digests
+from ca.keys import KeyKind
+from ca.revocation import Revocation
+from ca.signatures import sign_bytes, verify_detached
+from ca.signing import sign_without_attributes
+from ca.trust import Asked, Policy, TrustList
+from tests.ca.paper import AT, CODE, DAY, NAME, bidder, cas, lists
+
+CONTENT = b"a sealed bid " * 1000
+KINDS = list(KeyKind)
+
+
+def signed(kind):
+    issued = bidder(kind)
+    return sign_bytes(CONTENT, issued.key, issued.certificate, issued.chain)
+
+
+def verify(signature, content=CONTENT, **wishes):
+    known = {"trust": cas().trust, "at": AT, "crls": lists()} | wishes
+    return verify_detached(signature, io.BytesIO(content), **known)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_good_signature_says_who_and_by_which_ca(kind):
+    verdict = verify(signed(kind))
+
+    assert verdict.good, verdict.reasons
+    assert verdict.reasons == ()
+    assert (verdict.holder, verdict.credit_code) == (NAME, CODE)
+    assert verdict.issuer == cas().by_kind[kind].root.holder
+    assert verdict.revocation is Revocation.GOOD
+    assert verdict.as_facts()["good"] is True
+    assert verdict.as_facts()["at"] == AT.isoformat()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    ("wrong", "found", "reason"),
+    [
+        ({"content": CONTENT + b"."}, {"intact": False}, "content_changed"),
+        ({"content": b""}, {"intact": False}, "content_changed"),
+        ({"crls": ()}, {"revocation": Revocation.MISSING, "certified": False}, "revocation_missing"),
+        (
+            {"at": AT + timedelta(days=90)},
+            {"revocation": Revocation.STALE, "certified": False},
+            "revocation_stale",
+        ),
+    ],
+)
+def test_one_wrong_thing_is_said_and_nothing_else(kind, wrong, found, reason):
+    signature = signed(kind)
+    good = verify(signature)
+
+    verdict = verify(signature, **wrong)
+
+    assert not verdict.good
+    assert verdict.reasons == (reason,)
+    same = replace(verdict, at=good.at, digest=good.digest, revoked_by=good.revoked_by, reasons=(), **{
+        name: getattr(good, name) for name in found
+    })  # fmt: skip
+    assert same == good
+    assert {name: getattr(verdict, name) for name in found} == found
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_unknown_ca(kind):
+    others = TrustList(tuple(a for a in cas().trust.anchors if a.certificate.kind is not kind))
+
+    verdict = verify(signed(kind), trust=others)
+
+    assert verdict.reasons == ("unknown_ca",)
+    assert (verdict.issuer, verdict.intact, verdict.signature_good) == (None, True, True)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_revoked_before_and_after(kind):
+    ca = cas().by_kind[kind]
+    issued = ca.issue(NAME, CODE, not_before=AT - DAY)
+    signature = sign_bytes(CONTENT, issued.key, issued.certificate, issued.chain)
+    ca.revoke(issued.certificate, at=AT - timedelta(hours=2))
+    try:
+        crls = cas().lists(at=AT)
+    finally:
+        ca.revoked.clear()
+
+    before = verify(signature, crls=crls, at=AT)
+    assert (before.revocation, before.reasons) == (Revocation.REVOKED, ("revocation_revoked",))
+    assert before.revoked_at == AT - timedelta(hours=2)
+    assert before.revoked_by
+
+    earlier = verify(signature, crls=(*crls, *cas().lists(at=AT - timedelta(hours=4))), at=AT - timedelta(hours=3))
+    assert earlier.good, earlier.reasons
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_missing_answer_may_be_accepted_by_policy(kind):
+    relaxed = TrustList(
+        tuple(replace(a, policy=Policy(revocation=Asked.WHEN_KNOWN)) for a in cas().trust.anchors), cas().trust.known
+    )
+
+    verdict = verify(signed(kind), trust=relaxed, crls=())
+
+    assert verdict.good
+    assert verdict.reasons == ("revocation_missing",)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_no_byte_of_a_signature_file_may_change_the_signer_or_the_content(kind):
+    """Byte by byte in steps: refused, unreadable, or the very same verdict (a byte that nobody reads)."""
+    signature = signed(kind)
+    good = verify(signature)
+    accepted = []
+    for place in range(0, len(signature), 7):
+        bad = bytearray(signature)
+        bad[place] ^= 0x01
+        try:
+            verdict = verify(bytes(bad))
+        except Unreadable:
+            continue
+        if verdict.good:
+            accepted.append(place)
+            assert replace(verdict, signed_at=good.signed_at) == good
+    assert len(accepted) < len(signature) // 7 // 3
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [b"", b"0", b"\x30\x80", b"not a signature", b"-----BEGIN CMS-----\n!!\n-----END CMS-----\n", bytes(2 << 20)],
+)
+def test_bytes_that_are_no_signature_raise_one_exception(raw):
+    with pytest.raises(Unreadable):
+        verify(raw)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_digests_made_on_arrival_are_enough(kind):
+    digests = Digests.of(io.BytesIO(CONTENT), "sha256", "sm3")
+
+    verdict = verify_detached(signed(kind), digests, trust=cas().trust, at=AT, crls=lists())
+
+    assert verdict.good, verdict.reasons
+    with pytest.raises(Unreadable):
+        verify_detached(signed(kind), {"sha384": b""}, trust=cas().trust, at=AT, crls=lists())
+
+
+def test_national_signature_without_attributes():
+    issued = bidder(KeyKind.SM2)
+    signature = sign_without_attributes(io.BytesIO(CONTENT), issued.key, issued.certificate, issued.chain)
+
+    assert verify(signature).good
+    changed = verify(signature, content=CONTENT[:-1])
+    assert changed.reasons == ("content_changed",)
+    with pytest.raises(Unreadable):
+        verify_detached(signature, Digests.of(io.BytesIO(CONTENT), "sm3"), trust=cas().trust, at=AT, crls=lists())
+
+
+@pytest.mark.parametrize("identity", [b"", b"8765432187654321"])
+def test_national_signature_under_another_identity(identity):
+    national = TrustList(
+        tuple(replace(a, policy=replace(a.policy, sm2_id=identity)) for a in cas().trust.anchors), cas().trust.known
+    )
+
+    verdict = verify(signed(KeyKind.SM2), trust=national)
+
+    assert verdict.reasons == ("signature_bad",)
+    assert (verdict.intact, verdict.certified) == (True, True)
+
+
+def test_a_check_opens_no_connection(monkeypatch):
+    signature = signed(KeyKind.RSA)
+
+    def no(*_):
+        raise AssertionError("the network was touched")
+
+    monkeypatch.setattr(socket, "socket", no)
+    monkeypatch.setattr(socket, "getaddrinfo", no)
+
+    assert verify(signature, crls=lists()[::-1]).good
