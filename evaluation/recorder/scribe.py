@@ -1,0 +1,109 @@
+"""书记: keeps one session's chain. What it has told of is on the disk, and only then sent to the store.
+
+Jobs are taken in order and in batches: finish the files, add their items to the chain, bring the chain to
+the disk once for all, then upload. So nothing is ever in the chain that is not on the disk, and a file that
+is not in the chain (killed in between) is found and added at the next start.
+"""
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+from evaluation import evidence
+from evaluation.evidence import Kind
+from evaluation.recorder.spool import Kept, Part, SessionSpool
+
+
+@dataclass
+class _Job:
+    kind: Kind
+    facts: dict[str, Any]
+    part: Part | None
+    told: asyncio.Future[int] | None
+
+
+Told = Callable[[Kind, dict[str, Any], Kept | None], None]
+
+
+class Scribe:
+    """One session's only writer. `told` is called in the loop for every item once it is durable."""
+
+    def __init__(self, chain: evidence.Chain, spool: SessionSpool, threads: ThreadPoolExecutor, told: Told) -> None:
+        self.chain = chain
+        self._spool = spool
+        self._threads = threads
+        self._told = told
+        self._jobs: asyncio.Queue[_Job] = asyncio.Queue()
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        self._task = asyncio.create_task(self._run())
+
+    async def stop(self) -> None:
+        """Write down all that was told so far, then end."""
+        if self._task is not None:
+            await self._jobs.join()
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+            self._task = None
+
+    # --- Keeper ---
+
+    def part(self, track: str, name: str) -> Part:
+        return self._spool.part(track, name)
+
+    def keep_init(self, part: Part, **facts: Any) -> None:
+        self._jobs.put_nowait(_Job(Kind.INIT, facts, part, None))
+
+    def keep_segment(self, part: Part, **facts: Any) -> None:
+        self._jobs.put_nowait(_Job(Kind.SEGMENT, facts, part, None))
+
+    def gap(self, **facts: Any) -> None:
+        self._jobs.put_nowait(_Job(Kind.GAP, facts, None, None))
+
+    def note(self, kind: Kind, **facts: Any) -> asyncio.Future[int]:
+        """Anything else; the future gives the item's place once it is durable."""
+        told: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        self._jobs.put_nowait(_Job(kind, facts, None, told))
+        return told
+
+    # --- writing ---
+
+    async def _run(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            batch = [await self._jobs.get()]
+            while not self._jobs.empty():
+                batch.append(self._jobs.get_nowait())
+            try:
+                done = await loop.run_in_executor(self._threads, self._write, batch)
+            except Exception as exc:
+                for job in batch:
+                    if job.told is not None and not job.told.done():
+                        job.told.set_exception(exc)
+                raise
+            finally:
+                for _ in batch:
+                    self._jobs.task_done()
+            for job, place, facts, kept in done:
+                if job.told is not None and not job.told.done():
+                    job.told.set_result(place)
+                self._told(job.kind, facts, kept)
+
+    def _write(self, batch: list[_Job]) -> list[tuple[_Job, int, dict[str, Any], Kept | None]]:
+        lines, done = [], []
+        for job in batch:
+            kept = job.part.finish() if job.part is not None else None
+            facts = job.facts
+            if kept is not None:
+                facts = facts | {"name": kept.name, "bytes": kept.size, "sha256": kept.sha256}
+            place = self.chain.size
+            if job.kind is Kind.CLOSED:
+                lines.append(self.chain.close(**facts))
+            else:
+                lines.append(self.chain.add(job.kind, **facts))
+            done.append((job, place, facts, kept))
+        self._spool.append(lines)
+        return done
