@@ -92,12 +92,17 @@ def root(items: Iterable[bytes]) -> bytes:
 
 def includes(leaf: bytes, index: int, size: int, path: Sequence[bytes], root: bytes) -> bool:
     """Does this path show the leaf (already `leaf_hash`ed) at index in a list of this size and root?"""
-    if not 0 <= index < size or not _digests(leaf, root, *path):
-        return False
+    return _digests(root) and root_by(leaf, index, size, path) == root
+
+
+def root_by(leaf: bytes, index: int, size: int, path: Sequence[bytes]) -> bytes | None:
+    """The root that a path leads to from a leaf; None when the path does not fit index and size."""
+    if not 0 <= index < size or not _digests(leaf, *path):
+        return None
     place, last, found = index, size - 1, leaf
     for step in path:
         if last == 0:
-            return False
+            return None
         if place & 1 or place == last:
             found = node_hash(step, found)
             while not place & 1 and place:
@@ -105,7 +110,7 @@ def includes(leaf: bytes, index: int, size: int, path: Sequence[bytes], root: by
         else:
             found = node_hash(found, step)
         place, last = place >> 1, last >> 1
-    return last == 0 and found == root
+    return found if last == 0 else None
 
 
 def extends(old_size: int, new_size: int, proof: Sequence[bytes], old_root: bytes, new_root: bytes) -> bool:

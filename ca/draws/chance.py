@@ -77,11 +77,11 @@ def uniform_int(seed: bytes, count: int, purpose: str = FLOAT_POINT) -> int:
     raise AssertionError("2^32 misses in a row")
 
 
-def float_point(seed: bytes, values: Sequence[str]) -> str:
+def float_point(seed: bytes, values: Sequence[str], purpose: str = FLOAT_POINT) -> str:
     """One of the decimals listed in the notice 浮动点 (抽取下浮系数)."""
     if not values:
         raise CannotDraw("no values listed")
-    return values[uniform_int(seed, len(values))]
+    return values[uniform_int(seed, len(values), purpose)]
 
 
 def delay(start: bytes, iterations: int) -> list[bytes]:
