@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 
 import cn2an
 from flask import Flask, current_app, g, request, url_for
-from flask_babel import get_locale, gettext
+from flask_babel import get_locale, gettext, ngettext
 from flask_wtf.csrf import generate_csrf
 from markupsafe import Markup, escape
 
@@ -149,10 +149,10 @@ def span(length: timedelta) -> str:
     seconds = max(1, int(abs(length.total_seconds())))
     days, hours, minutes, rest = seconds // 86400, seconds % 86400 // 3600, seconds % 3600 // 60, seconds % 60
     units = [
-        (days, gettext("%(n)s 天", n=days)),
-        (hours, gettext("%(n)s 小时", n=hours)),
-        (minutes, gettext("%(n)s 分钟", n=minutes)),
-        (rest, gettext("%(n)s 秒", n=rest)),
+        (days, ngettext("%(num)s 天", "%(num)s 天", days)),
+        (hours, ngettext("%(num)s 小时", "%(num)s 小时", hours)),
+        (minutes, ngettext("%(num)s 分钟", "%(num)s 分钟", minutes)),
+        (rest, ngettext("%(num)s 秒", "%(num)s 秒", rest)),
     ]
     first = next(place for place, (count, _) in enumerate(units) if count)
     return " ".join(words for count, words in units[first : first + 2] if count)
