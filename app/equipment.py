@@ -9,7 +9,6 @@ from sqlalchemy.orm import Session, sessionmaker
 from app import requests, rooms
 from app.config import Settings
 from ca.ecdsa import PlatformKey
-from ca.rights import Actor
 from ca.tokens import Tokens
 from storage import db
 
@@ -46,7 +45,3 @@ class Equipment:
     def give_cookie(self, response: Response, token: str) -> None:
         """Hand a browser its session token."""
         requests.give_cookie(response, token)
-
-    def desk(self, session: Session, actor: Actor | None) -> Any:
-        """What lies on somebody's desk, gathered from the rooms."""
-        return rooms.desk(session, actor)

@@ -6,6 +6,7 @@ from typing import Any
 from flask import Blueprint
 from sqlalchemy.orm import Session
 
+from ca.desk import Lying
 from ca.rights import Actor
 
 
@@ -41,6 +42,6 @@ def due() -> list[tuple[str, Callable[[Session], Sequence[Any]], Callable[..., A
     return []
 
 
-def desk(db: Session, actor: Actor | None) -> Any:
-    """What waits, what is coming and what has changed for somebody, gathered from all rooms."""
-    return None
+def desks() -> list[Callable[[Session, Actor], Sequence[Lying]]]:
+    """What each room lays on a desk."""
+    return []

@@ -87,7 +87,7 @@ def set_totp(db: Session, person: Person) -> str:
     """Give a person a second factor; the answer is the `otpauth:` address for their phone."""
     person.totp_secret = pyotp.random_base32()
     journal.record(db, f"person/{person.id}", "person.totp_set", by=person.actor)
-    return pyotp.TOTP(person.totp_secret).provisioning_uri(person.login, issuer_name="公衡")
+    return pyotp.TOTP(person.totp_secret).provisioning_uri(name=person.login, issuer_name="公衡")
 
 
 def check(db: Session, login: str, password: str, code: str | None = None) -> Person:

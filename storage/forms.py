@@ -43,8 +43,11 @@ def read(model: type[M], given: Mapping[str, Any]) -> M:
     for name, field in model.model_fields.items():
         if get_origin(field.annotation) is list and hasattr(given, "getlist"):
             filled[name] = [value for value in given.getlist(name) if value.strip()]
-        elif (value := given.get(name)) not in (None, ""):
-            filled[name] = value.strip() if isinstance(value, str) else value
+        else:
+            value = given.get(name)
+            value = value.strip() if isinstance(value, str) else value
+            if value not in (None, ""):
+                filled[name] = value
     try:
         return model.model_validate(filled)
     except ValidationError as wrong:

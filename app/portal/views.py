@@ -3,6 +3,7 @@
 from flask import Blueprint, Response, g, jsonify, redirect, render_template, request
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
+from app import desk
 from app.figures import REGISTRY
 from ca.rights import public
 from storage import clock
@@ -14,7 +15,7 @@ pages = Blueprint("portal", __name__)
 @public
 def home():
     """What waits for me, what is coming, what has changed; for strangers, what this centre does."""
-    return render_template("portal/home.html", desk=g.house.desk(g.db, g.actor))
+    return render_template("portal/home.html", desk=desk.gather(g.db, g.actor))
 
 
 @pages.get("/time")
