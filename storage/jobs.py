@@ -16,7 +16,7 @@ import logging
 import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -133,7 +133,7 @@ def remove(connection: Connection) -> None:
              ("TYPE", "regtype", "pg_type WHERE typ"))
     for kind, shown, found in kinds:
         of = found.rpartition(" ")[2]
-        names = connection.execute(text(
+        names: Sequence[str] = connection.execute(text(
             f"SELECT oid::{shown}::text FROM {found}name LIKE 'procrastinate\\_%' "  # noqa: S608
             f"AND {of}namespace = current_schema()::regnamespace"
         )).scalars().all()
@@ -143,8 +143,8 @@ def remove(connection: Connection) -> None:
 
 def counts(db: Session) -> dict[str, int]:
     """How many jobs stand in each state: todo, doing, succeeded, failed …"""
-    rows = db.execute(text("SELECT status::text, count(*) FROM procrastinate_jobs GROUP BY status"))
-    return {state: number for state, number in rows}
+    rows: Any = db.execute(text("SELECT status::text, count(*) FROM procrastinate_jobs GROUP BY status"))
+    return {str(state): int(number) for state, number in rows}
 
 
 def run_worker(url: str, sessions: Sessions, stop: threading.Event, *, concurrency: int = 4) -> None:
@@ -288,7 +288,7 @@ def mend(sessions: Sessions) -> int:
     of a killed worker goes with its connection.
     """
     with sessions() as db, db.begin():
-        found = db.execute(text("""
+        found: Sequence[int] = db.execute(text("""
             SELECT job.id FROM procrastinate_jobs job
             LEFT JOIN procrastinate_workers worker ON worker.id = job.worker_id
             WHERE job.status = 'doing'
