@@ -4,7 +4,6 @@
 """
 
 import asyncio
-import hashlib
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -46,8 +45,7 @@ class _Playing(MediaStreamTrack):
         self._begun: float | None = None
         self._count = 0
         self._index = 0
-        self.sent: list[str] = []  # digests of what was sent, for tests
-        self.video = media is Media.VIDEO
+        self.sent: list[int] = []  # which frames of the loop were sent, in order
 
     def start_over(self) -> None:
         self._index = 0
@@ -61,12 +59,12 @@ class _Playing(MediaStreamTrack):
         wait = self._begun + self._count * self._step / self._rate - now
         if wait > 0:
             await asyncio.sleep(wait)
-        body = self._frames[self._index % len(self._frames)]
-        packet = av.Packet(body)
+        index = self._index % len(self._frames)
+        packet = av.Packet(self._frames[index])
         packet.pts, packet.time_base = self._count * self._step, Fraction(1, self._rate)
         self._index += 1
         self._count += 1
-        self.sent.append(hashlib.sha256(body).hexdigest())
+        self.sent.append(index)
         return packet
 
 

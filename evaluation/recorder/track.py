@@ -19,6 +19,7 @@ SEGMENT_MS = 4_000
 ASK_KEY_MS = SEGMENT_MS - 150  # a key picture takes a round trip and a frame to come
 LATEST_CUT_MS = 7_000  # without a key picture: the camera sends none, or nothing at all
 KEY_PATIENCE_MS = 2_500  # how long a first key picture is waited for before sound is kept alone
+JOIN_MS = 70  # a seam narrower than this between two fragments is closed
 OPUS_MS = (10, 20, 40, 60) * 3 + (10, 20) * 2 + (2.5, 5, 10, 20) * 4  # by configuration, RFC 6716 table 2
 NOMINAL = {Media.VIDEO: RATE[Media.VIDEO] // 15, Media.AUDIO: RATE[Media.AUDIO] // 50}
 
@@ -228,8 +229,9 @@ class Track:
 
     def _starts(self, media: Media, pending: _Pending, count: int) -> list[int]:
         starts = [self._timeline.at(media, clock) for clock in pending.clocks[:count]]
-        if pending.end is not None and starts[0] < pending.end:
-            starts[0] = pending.end  # the tie was mended backwards by less than a frame
+        if pending.end is not None and pending.broken_at != 0:
+            if starts[0] - pending.end < JOIN_MS * RATE[media] // 1000:
+                starts[0] = pending.end  # the tie was mended in between; or less than a frame backwards
         for index in range(1, count):
             starts[index] = max(starts[index], starts[index - 1] + 1)
         return starts

@@ -1,0 +1,134 @@
+"""A recorder of its own for each test, on loopback, with a store that can be told to misbehave."""
+
+import asyncio
+import io
+import threading
+import time
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from ca import ecdsa
+from evaluation.recorder import h264, process, synthetic
+from evaluation.recorder.client import Participant
+from evaluation.recorder.session import Session
+from evaluation.recorder.tickets import Ticket
+
+APP = "bearer-of-the-app"
+
+
+class MemoryStore:
+    """An object store in memory; `down` makes every call fail, `shrinks` makes it lie."""
+
+    def __init__(self) -> None:
+        self.objects: dict[str, bytes] = {}
+        self.down = False
+        self.shrinks = 0
+        self._lock = threading.Lock()
+
+    def put(self, key: str, content: Any) -> None:
+        if self.down:
+            raise OSError("the store is down")
+        with self._lock:
+            body = bytes(content)
+            if self.shrinks:
+                self.shrinks -= 1
+                body = body[:-1]
+            self.objects[key] = body
+
+    def stat(self, key: str) -> Any:
+        if self.down:
+            raise OSError("the store is down")
+        return SimpleNamespace(size=len(self.objects[key])) if key in self.objects else None
+
+    def open(self, key: str) -> io.BytesIO:
+        return io.BytesIO(self.objects[key])
+
+
+def tickets(token: str) -> Ticket | None:
+    """Tokens of the tests say what they stand for: session/participant/what one may."""
+    parts = token.split("/")
+    if len(parts) != 3:
+        return None
+    session, participant, may = parts
+    return Ticket(session, participant, "expert", "p" in may, "w" in may)
+
+
+class Room:
+    """A recorder, one open session, and those who joined."""
+
+    def __init__(self, recorder: process.RecorderProcess, session: Session, store: MemoryStore) -> None:
+        self.recorder = recorder
+        self.session = session
+        self.store = store
+        self.url = f"http://127.0.0.1:{recorder.port}"
+        self._joined: list[Participant] = []
+
+    def participant(self, name: str, may: str = "pw") -> Participant:
+        joined = Participant(self.url, self.session.name, f"{self.session.name}/{name}/{may}")
+        self._joined.append(joined)
+        return joined
+
+    async def leave(self) -> None:
+        await asyncio.gather(*(one.leave() for one in self._joined))
+
+    async def archived(self) -> dict[str, bytes]:
+        """Close the session; what the store has of it, by name."""
+        await self.session.close()
+        await asyncio.wait_for(self.session.archived.wait(), 15)
+        head = f"recordings/{self.session.name}/"
+        return {key.removeprefix(head): body for key, body in self.store.objects.items()}
+
+
+@pytest.fixture
+def signer() -> ecdsa.Key:
+    return ecdsa.Key.make()
+
+
+@pytest.fixture
+def room(tmp_path: Path, signer: ecdsa.Key) -> Callable[[], Any]:
+    """`async with room() as here:` gives an open Room."""
+
+    @asynccontextmanager
+    async def opened(**changes: Any) -> AsyncIterator[Room]:
+        store = changes.pop("store", None) or MemoryStore()
+        settings = process.Settings(
+            spool=tmp_path / "spool", store=store, authorise=tickets, signer=signer, app_bearer=APP,
+            port=0, loopback=True, origins=("http://app.test",), **changes,
+        )  # fmt: skip
+        recorder = process.RecorderProcess(settings)
+        await recorder.start()
+        session = await recorder.begin("7", int(time.time() * 1000), ["a", "b"])
+        here = Room(recorder, session, store)
+        try:
+            yield here
+        finally:
+            await here.leave()
+            await recorder.stop()
+
+    return opened
+
+
+@pytest.fixture(scope="session")
+def units() -> Callable[[int], list[bytes]]:
+    """The stored form of every picture of the loop of this tint."""
+
+    def stored(tint: int) -> list[bytes]:
+        return [h264.picture(annex_b(body)).stored for body in synthetic.loop(tint).pictures]
+
+    return stored
+
+
+def annex_b(body: bytes) -> bytes:
+    """Four-byte start codes throughout, as they come out of a depayloader."""
+    parts = body.replace(b"\x00\x00\x00\x01", b"\x00\x00\x01").split(b"\x00\x00\x01")
+    return b"".join(b"\x00\x00\x00\x01" + part for part in parts if part)
+
+
+def run(act: Coroutine[Any, Any, Any], seconds: float = 30) -> Any:
+    """Run a test's coroutine with a bound on its time."""
+    return asyncio.run(asyncio.wait_for(act, seconds))
