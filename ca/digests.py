@@ -9,18 +9,32 @@ PIECE = 1024 * 1024
 KNOWN = ("sha1", "sha224", "sha256", "sha384", "sha512", "sm3")  # those we can compute; policy says which count
 
 
+class Running:
+    """Digests of one content, fed piece by piece."""
+
+    def __init__(self, *wanted: str) -> None:
+        self._running = {name: _start(name) for name in wanted}
+
+    def update(self, piece: bytes | memoryview) -> None:
+        for digest in self._running.values():
+            digest.update(piece)
+
+    def digests(self) -> "Digests":
+        """What was found; call once."""
+        return Digests({name: digest.digest() for name, digest in self._running.items()})
+
+
 class Digests(dict[str, bytes]):
     """摘要 of one content by several algorithms, so that it need be read but once."""
 
     @classmethod
     def of(cls, content: BinaryIO, *wanted: str) -> "Digests":
         """Read to the end, in pieces."""
-        running = [(name, _start(name)) for name in wanted]
+        running = Running(*wanted)
         room = memoryview(bytearray(PIECE))
         while read_now := content.readinto(room):  # type: ignore[attr-defined]
-            for _, digest in running:
-                digest.update(room[:read_now])
-        return cls({name: digest.digest() for name, digest in running})
+            running.update(room[:read_now])
+        return running.digests()
 
 
 class _Sm3:
