@@ -1,0 +1,122 @@
+"""kill -9 in the middle of a recording: at most one segment is lost, nothing is corrupt, the chain goes on."""
+
+import asyncio
+import json
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+
+from evaluation import evidence
+from evaluation.recorder import fmp4
+from evaluation.recorder.client import Participant
+from tests.evaluation.recorder.conftest import APP, run
+
+HOUSE = Path(__file__).parents[3]
+
+
+class Recorders:
+    """Starts recorder processes on the same spool and store, and kills them."""
+
+    def __init__(self, folder: Path, key: str) -> None:
+        self.store = folder / "store"
+        self._arguments = [str(folder / "spool"), str(self.store), key]
+        self._running: list[subprocess.Popen[str]] = []
+
+    def start(self) -> str:
+        command = [sys.executable, "-m", "tests.evaluation.recorder.standalone", *self._arguments]
+        process = subprocess.Popen(command, cwd=HOUSE, stdout=subprocess.PIPE, text=True)
+        self._running.append(process)
+        assert process.stdout is not None
+        return f"http://127.0.0.1:{process.stdout.readline().strip()}"
+
+    def kill(self) -> None:
+        process = self._running[-1]
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+
+    def stop(self) -> None:
+        for process in self._running:
+            process.terminate()
+            process.wait(10)
+            assert process.stdout is not None
+            process.stdout.close()
+
+
+@pytest.fixture
+def recorders(tmp_path: Path, signer) -> Iterator[Recorders]:
+    started = Recorders(tmp_path, signer.scalar.hex())
+    yield started
+    started.stop()
+
+
+async def tell(url: str, method: str, path: str, body: Any = None) -> Any:
+    async with aiohttp.ClientSession() as http:
+        head = {"Authorization": f"Bearer {APP}"}
+        async with http.request(method, url + path, json=body, headers=head) as response:
+            assert response.status < 300, await response.text()
+            return await response.json()
+
+
+async def taking_part(url: str, name: str, seconds: float) -> None:
+    participant = Participant(url, "7", f"7/{name}/pw")
+    await participant.publish()
+    await asyncio.sleep(seconds)
+    await participant.leave()
+
+
+async def archived(url: str) -> None:
+    await tell(url, "DELETE", "/sessions/7")
+    for _ in range(100):
+        if (await tell(url, "GET", "/sessions/7"))["state"] == "archived":
+            return
+        await asyncio.sleep(0.1)
+    raise AssertionError("never archived")
+
+
+def test_killed_in_the_middle_it_comes_back_and_goes_on(recorders, signer, tmp_path):
+    zero = int(time.time() * 1000)
+    killed_ms = 0
+
+    async def first(url: str) -> None:
+        nonlocal killed_ms
+        await tell(url, "POST", "/sessions/7", {"zero": zero, "participants": ["a", "b"]})
+        people = [Participant(url, "7", f"7/{name}/pw") for name in "ab"]
+        await asyncio.gather(*(one.publish() for one in people))
+        await asyncio.sleep(6.5)
+        recorders.kill()
+        killed_ms = int(time.time() * 1000) - zero
+        await asyncio.gather(*(one.leave() for one in people))
+
+    async def second(url: str) -> None:
+        await taking_part(url, "a", 2)
+        await archived(url)
+
+    run(first(recorders.start()))
+    run(second(recorders.start()))
+
+    kept = recorders.store / "recordings" / "7"
+    manifest = json.loads((kept / "manifest.json").read_text())
+    verdict = evidence.verify_recording(
+        manifest, lambda name: (kept / name).read_bytes() if (kept / name).exists() else None, key=signer.public
+    )
+    assert verdict.whole, verdict.bad
+    items = manifest["items"]
+    for track in ("a.camera", "b.camera"):
+        mine = [item for item in items if item["kind"] == "segment" and item["track"] == track]
+        before = [item for item in mine if item["t0"] < killed_ms]
+        assert [item["seq"] for item in before] == [1, 2]
+        assert before[1]["found"] == "broken_off"
+        assert before[1]["t0"] + before[1]["duration"] > killed_ms - 2500
+        for item in mine:
+            fmp4.read_segment((kept / item["name"]).read_bytes())
+    assert [item["kind"] for item in items].count("resumed") == 1
+    gaps = [item for item in items if item["kind"] == "gap"]
+    assert [(gap["track"], gap["reason"]) for gap in gaps] == [("a.camera", "recorder_restarted")]
+    assert not (tmp_path / "spool" / "7").exists()
