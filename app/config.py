@@ -39,6 +39,9 @@ class Settings(BaseSettings):
     recorder_port: Annotated[int, Field(ge=1, le=65535)] = Field(8001, description="port of the recorder's signalling")
     recorder_loopback: bool = Field(False, description="let media run over 127.0.0.1 (a demo on one machine)")
     bank_url: str | None = Field(None, description="host-to-host address of the bank")
+    smtp: str | None = Field(None, description="mail server for letters, e.g. `smtp://127.0.0.1:25`")
+    mail_from: str = Field("gongheng@localhost", description="sender of letters")
+    sms_url: str | None = Field(None, description="HTTP address of the SMS gateway")
 
     @field_validator("home")
     @classmethod

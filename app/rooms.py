@@ -1,4 +1,4 @@
-"""The list of rooms, in plain sight: their doors, their due acts, and what they lay on a desk."""
+"""The list of rooms, in plain sight: their doors, rows, due acts, papers, and what they lay on a desk."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -12,18 +12,32 @@ from ca.rights import Actor
 
 def doors() -> list[Blueprint]:
     """Every blueprint of the house."""
+    from app.documents import views as documents
+    from app.messages import views as messages
     from app.portal import views as portal
     from ca.views import login
 
-    return [portal.pages, login.pages, login.api]
+    return [
+        portal.pages, login.pages, login.api, messages.pages, documents.pages, documents.api,
+        # ca.holder
+        # escrow
+        # supermarket
+        # tenders
+        # evaluation
+    ]  # fmt: skip
 
 
 def models() -> None:
-    """Import every module with rows, so that the metadata is whole."""
+    """Import every module with rows or jobs, so that the metadata and the list of tasks are whole."""
+    import app.documents.issuing
+    import app.documents.models
     import app.followers
+    import app.messages.models
+    import app.messages.sending
     import ca.login
     import ca.parties
     import ca.tokens
+    import storage.jobs
     import storage.journal  # noqa: F401
 
 
@@ -38,10 +52,27 @@ def append_only() -> list[str]:
 
 
 def due() -> list[tuple[str, Callable[[Session], Sequence[Any]], Callable[..., Any]]]:
-    """Every act whose moment comes by itself: its name, what is due now, and the act."""
-    return []
+    """Every act whose moment comes by itself: its name, what is due now, and the act `(db, id_, equipment)`."""
+    from app import followers
+    from app.documents import issuing
+    from app.messages import telling
+
+    return [
+        ("messages", followers.waiting("messages"), followers.reading(telling.follow)),
+        ("documents", followers.waiting("documents"), followers.reading(issuing.follow)),
+        # openings
+        # escrow
+        # supermarket
+        # tenders
+        # evaluation
+    ]
 
 
 def desks() -> list[Callable[[Session, Actor], Sequence[Lying]]]:
-    """What each room lays on a desk."""
-    return []
+    """What each room lays on a desk: `desk(db, actor) -> list[Lying]` (ca.desk)."""
+    return [
+        # escrow
+        # supermarket
+        # tenders
+        # evaluation
+    ]

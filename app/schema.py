@@ -10,7 +10,7 @@ from alembic.config import Config
 from sqlalchemy import Connection, Engine, text
 
 from app import rooms
-from storage import clock, journal
+from storage import clock, jobs, journal
 from storage.db import Base
 
 HERE = Path(__file__).resolve().parent / "migrations"
@@ -40,16 +40,8 @@ def make(connection: Connection) -> None:
     connection.exec_driver_sql(journal.PROTECT)
     for install in rooms.ddl():
         install(connection)
-    _install_jobs(connection)
-    take_rights(connection)
-
-
-def _install_jobs(connection: Connection) -> None:
-    try:
-        from storage import jobs
-    except ImportError:
-        return
     jobs.install(connection)
+    take_rights(connection)
 
 
 def take_rights(connection: Connection) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import structlog
 
 from app import Equipment, rooms
+from storage import jobs
 from storage.refusals import Refusal
 
 PAUSE_SECONDS = 0.3
@@ -51,3 +52,9 @@ def run(equipment: Equipment, stop: threading.Event) -> None:
         except Exception:
             log.exception("sweep_failed")  # the database is away: try again, nothing is lost
         stop.wait(PAUSE_SECONDS)
+
+
+def run_jobs(equipment: Equipment, stop: threading.Event) -> None:
+    """Run queued jobs until told to stop."""
+    assert equipment.settings.database_url is not None
+    jobs.run_worker(equipment.settings.database_url, equipment.sessions, stop)

@@ -49,6 +49,8 @@ class Person(Row):
     totp_secret: Mapped[str | None] = mapped_column(String(64))
     organisation_id: Mapped[int | None] = mapped_column(ForeignKey("organisation.id"))
     region_id: Mapped[int | None] = mapped_column(ForeignKey("region.id"))
+    email: Mapped[str | None] = mapped_column(String(200))
+    phone: Mapped[str | None] = mapped_column(String(30))
     is_active: Mapped[bool] = mapped_column(default=True)
 
     organisation: Mapped[Organisation | None] = relationship(back_populates="people")

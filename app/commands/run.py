@@ -37,7 +37,6 @@ def worker() -> None:
       DATABASE_URL=postgresql://… gongheng worker
     """
     from app import worker as workers
-    from storage import jobs
 
     settings = Settings()
     writing.begin(settings)
@@ -45,7 +44,7 @@ def worker() -> None:
     stop = until_told_to_stop()
     sweeping = threading.Thread(target=workers.run, args=(equipment, stop), name="sweep")
     sweeping.start()
-    workers.run_jobs(equipment, jobs, stop)
+    workers.run_jobs(equipment, stop)
     stop.set()
     sweeping.join()
 
