@@ -66,6 +66,9 @@ class RecorderProcess(Recorder):
         self._runner: web.AppRunner | None = None
         self._beginning = asyncio.Lock()
         self.port = settings.port
+        self.doors = Signalling(
+            self, authorise=settings.authorise, app_bearer=settings.app_bearer, origins=settings.origins
+        )
 
     async def start(self) -> None:
         if self.settings.loopback:
@@ -74,11 +77,7 @@ class RecorderProcess(Recorder):
         self.engine.on_tick = self._tick
         self.engine.start()
         await self._take_up()
-        doors = Signalling(
-            self, authorise=self.settings.authorise, app_bearer=self.settings.app_bearer,
-            origins=self.settings.origins,
-        )  # fmt: skip
-        self._runner = web.AppRunner(doors.app(), access_log=None)
+        self._runner = web.AppRunner(self.doors.app(), access_log=None)
         await self._runner.setup()
         site = web.TCPSite(self._runner, self.settings.host, self.settings.port)
         await site.start()

@@ -49,7 +49,7 @@ class Signalling:
         self._recorder = recorder
         self._authorise = authorise
         self._app_bearer = app_bearer
-        self._origins = origins
+        self.origins = origins
         self._connections: dict[str, tuple[Ticket, Connection]] = {}
 
     def app(self) -> web.Application:
@@ -84,7 +84,7 @@ class Signalling:
 
     def _cross_origin(self, headers: Mapping[str, str]) -> dict[str, str]:
         origin = headers.get("Origin", "")
-        if origin not in self._origins:
+        if origin not in self.origins:
             return {}
         return {
             "Access-Control-Allow-Origin": origin,

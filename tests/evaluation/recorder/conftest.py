@@ -73,6 +73,10 @@ class Room:
         self._joined.append(joined)
         return joined
 
+    def origin(self, address: str) -> None:
+        """Let pages from there talk to the recorder."""
+        self.recorder.doors.origins = (address,)
+
     async def leave(self) -> None:
         await asyncio.gather(*(one.leave() for one in self._joined))
 
