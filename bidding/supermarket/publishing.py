@@ -56,6 +56,14 @@ class ClosesTooSoon(NotValid):
     says = "报名时间太短：按规则最早可在 {earliest:%Y-%m-%d %H:%M:%S} UTC 截止。请改晚报名截止时间。"
 
 
+class NoBudget(NotValid):
+    says = "预算必须大于零。请填写预算金额。"
+
+
+class AfterTheClose(NotNow):
+    says = "报名已经截止，不能再撤回。"
+
+
 class TooFewHolders(NotNow):
     says = "可用的密钥持有人不足 {needed} 名。请先联系交易中心配齐持有人。"
 
@@ -198,7 +206,7 @@ def withdraw(db: Session, project: Project, *, reason: str, by: Actor) -> None:
     project = take(db, Project, project.id)
     check_owner(project, by)
     if project.closes_at and project.state is State.REGISTRATION and clock.database(db) >= project.closes_at:
-        raise NotNow
+        raise AfterTheClose
     move(db, project, State.WITHDRAWN, by=by, reason=reason)
     if project.draws and openings.State.CANCELLED in project.draw.opening.MOVES[project.draw.opening.state]:
         openings.advance(db, project.draw.opening, openings.State.CANCELLED, by=by)
@@ -240,7 +248,3 @@ def _budget(terms: Terms) -> Money:
     if terms.budget <= Money(0):
         raise NoBudget
     return terms.budget
-
-
-class NoBudget(NotValid):
-    says = "预算必须大于零。请填写预算金额。"

@@ -44,9 +44,9 @@ def close(db: Session, project: Project, *, keys: Keys) -> None:
     if project.state is not State.REGISTRATION:
         return
     assert project.closes_at is not None
-    registrar.shut(db)
     if clock.database(db) < project.closes_at:
         raise StillOpen(closes_at=project.closes_at)
+    registrar.shut(db)
     draw, facts = project.draw, snapshot(db, project)
     entries, log = logged(registration.of_project(db, project, keys), dict(facts))
     boxes = contributions.latest(db, draw)
