@@ -16,8 +16,9 @@ from zoneinfo import ZoneInfo
 
 import cn2an
 from flask import Flask, current_app, g, request, url_for
-from flask_babel import get_locale, gettext, ngettext
+from flask_babel import get_locale, gettext
 from flask_wtf.csrf import generate_csrf
+from jinja2 import Undefined
 from markupsafe import Markup, escape
 
 from ca.rights import ROLE_NAMES, Role
@@ -149,10 +150,10 @@ def span(length: timedelta) -> str:
     seconds = max(1, int(abs(length.total_seconds())))
     days, hours, minutes, rest = seconds // 86400, seconds % 86400 // 3600, seconds % 3600 // 60, seconds % 60
     units = [
-        (days, ngettext("%(num)s 天", "%(num)s 天", days)),
-        (hours, ngettext("%(num)s 小时", "%(num)s 小时", hours)),
-        (minutes, ngettext("%(num)s 分钟", "%(num)s 分钟", minutes)),
-        (rest, ngettext("%(num)s 秒", "%(num)s 秒", rest)),
+        (days, gettext("1 天") if days == 1 else gettext("%(n)s 天", n=days)),
+        (hours, gettext("1 小时") if hours == 1 else gettext("%(n)s 小时", n=hours)),
+        (minutes, gettext("1 分钟") if minutes == 1 else gettext("%(n)s 分钟", n=minutes)),
+        (rest, gettext("1 秒") if rest == 1 else gettext("%(n)s 秒", n=rest)),
     ]
     first = next(place for place, (count, _) in enumerate(units) if count)
     return " ".join(words for count, words in units[first : first + 2] if count)
@@ -207,17 +208,25 @@ def refusal_is_shown() -> None:
 
 
 def kept(name: str, otherwise: Any = None) -> Any:
-    """What the person had filled in before the refusal, else what the page offers."""
+    """What the person had filled in before the refusal, else what the page offers (a field of another form)."""
     given = g.get("given")
     if given is None or g.get("refusal") is None:
         return otherwise
-    return given.get(name, "")
+    return given.get(name, otherwise)
+
+
+def ticked(name: str, otherwise: Any = None) -> bool:
+    """Whether a single checkbox is ticked; one that was left empty is not in the posted form."""
+    given = g.get("given")
+    if not given or g.get("refusal") is None:
+        return bool(otherwise)
+    return name in given
 
 
 def kept_all(name: str, otherwise: Iterable[Any] = ()) -> list[str]:
     """The same for a field that takes several values."""
     given = g.get("given")
-    if given is None or g.get("refusal") is None:
+    if not given or g.get("refusal") is None:
         return [str(value) for value in otherwise]
     if hasattr(given, "getlist"):
         return [str(value) for value in given.getlist(name)]
@@ -266,10 +275,10 @@ def flat(pairs: dict[str, Any]) -> Markup:
     """Attributes of an element from a mapping; None and False are left out, True stands alone."""
     parts = []
     for name, value in pairs.items():
-        if value is None or value is False:
+        if value is None or value is False or isinstance(value, Undefined):
             continue
         parts.append(f" {escape(name)}" if value is True else f' {escape(name)}="{escape(value)}"')
-    return Markup("".join(parts))
+    return Markup("".join(parts))  # noqa: S704 - every name and value above is escaped
 
 
 FILTERS: dict[str, Callable[..., Any]] = {
@@ -278,9 +287,10 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "role_names": role_names, "told": told, "flat": flat,
 }  # fmt: skip
 GLOBALS: dict[str, Callable[..., Any]] = {
-    "csrf": csrf, "asset": asset, "places": places, "is_here": is_here, "address": address, "language": language,
-    "field_error": field_error, "refusal_is_shown": refusal_is_shown, "kept": kept, "kept_all": kept_all, "state_name": state_name,
-    "state_tone": state_tone, "language_switch": language_switch, "now": clock.now, "role_names": role_names,
+    "csrf": csrf, "asset": asset, "places": places, "is_here": is_here, "address": address, "now": clock.now,
+    "language": language, "language_switch": language_switch, "role_names": role_names,
+    "field_error": field_error, "refusal_is_shown": refusal_is_shown, "kept": kept, "ticked": ticked,
+    "kept_all": kept_all, "state_name": state_name, "state_tone": state_tone,
 }  # fmt: skip
 
 

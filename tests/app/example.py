@@ -39,14 +39,18 @@ def facts(now: datetime = NOON) -> dict[str, Any]:
     """What kit.html shows, in the language of the request."""
     hour, soon = timedelta(hours=1), now + timedelta(days=2, hours=3, minutes=14)
     head = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
+    given = [
+        (_("清源工程咨询有限公司"), 9_680_000, 20, _badge(_("已中选"), "good")),
+        (_("恒正审图有限公司"), 10_120_050, 9, _badge(_("未中选"), "quiet")),
+        (_("东篱规划设计院"), 880_000, 2, _badge(_("未中选"), "quiet")),
+    ]
     quotes = [
-        [_("清源工程咨询有限公司"), pages.yuan(Money(9_680_000)), pages.moment(now - 20 * hour), _badge(_("已中选"), "good")],
-        [_("恒正审图有限公司"), pages.yuan(Money(10_120_050)), pages.moment(now - 9 * hour), _badge(_("未中选"), "quiet")],
-        [_("东篱规划设计院"), pages.yuan(Money(880_000)), pages.moment(now - 2 * hour), _badge(_("未中选"), "quiet")],
+        [who, pages.yuan(Money(fen)), pages.moment(now - hours * hour), state] for who, fen, hours, state in given
     ]
     story = [
         {"at": now - 50 * hour, "title": _("发布采购公告"), "who": _("王敏"), "role": _("项目业主"), "hash": head},
-        {"at": now - 49 * hour, "title": _("公布名单根"), "who": _("系统"), "note": _("名单已锁定，任何人不能再增减。"), "hash": head[::-1]},
+        {"at": now - 49 * hour, "title": _("公布名单根"), "who": _("系统"),
+         "note": _("名单已锁定，任何人不能再增减。"), "hash": head[::-1]},
         {"at": now - hour, "title": _("报名"), "state": "now"},
         {"at": soon, "title": _("当众摇号"), "state": "next"},
         {"at": None, "title": _("签订合同"), "state": "next"},
@@ -68,9 +72,10 @@ def facts(now: datetime = NOON) -> dict[str, Any]:
         {"title": _("第 9 号项目收到星级评价"), "href": "/", "at": now - hour, "note": _("五星")},
         {"title": _("第 7 号项目合同已由双方签订"), "href": "/", "at": now - 30 * hour},
     ]
+    works = {"title": _("排水管网施工图审查"), "href": "/", "note": _badge(_("报名中"), "open")}
     nodes = [
         {"title": _("市本级"), "open": True, "children": [
-            {"title": _("东城区"), "children": [{"title": _("排水管网施工图审查"), "href": "/", "note": _badge(_("报名中"), "open")}]},
+            {"title": _("东城区"), "children": [works]},
             {"title": _("城北小学造价咨询"), "href": "/"},
         ]},
         {"title": _("青山县"), "children": [{"title": _("档案数字化服务"), "href": "/"}]},
@@ -102,7 +107,7 @@ def application(at: datetime | None = None) -> Flask:
 
     @app.before_request
     def enter() -> None:
-        g.actor = Actor(person_id=1, name="王敏", roles=frozenset({Role.PROJECT_OWNER}))
+        g.actor = Actor(person_id=1, name=_("王敏"), roles=frozenset({Role.PROJECT_OWNER}))
         g.refusal = g.given = None
 
     @app.after_request

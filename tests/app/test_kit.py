@@ -1,0 +1,131 @@
+"""kit.html in a real browser: axe finds nothing, the strict policy is never broken, a narrow screen never scrolls
+sideways, the page stays light, and the parts do what they promise – also when the visitor's clock is wrong."""
+
+import re
+import threading
+from collections.abc import Iterator
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+from werkzeug.serving import WSGIRequestHandler, make_server
+
+from tests.app import example
+
+CHROMIUM = "/usr/bin/chromium"
+FLAGS = [
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync", "--lang=zh-CN",
+]  # fmt: skip
+HEAVIEST = 350 * 1024  # bytes of one page with everything it loads, not compressed
+
+
+class Silent(WSGIRequestHandler):
+    def log_request(self, *_: object) -> None:
+        """The tests say what matters."""
+
+
+@pytest.fixture(scope="module")
+def address() -> Iterator[str]:
+    server = make_server("127.0.0.1", 0, example.application(), threaded=True, request_handler=Silent)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as play:
+        chromium = play.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield chromium
+        chromium.close()
+
+
+def opened(browser: Browser, address: str, path: str = "/", *, width: int = 1280, large=False, language="zh") -> Page:
+    context = browser.new_context(viewport={"width": width, "height": 800}, reduced_motion="reduce")
+    chosen = {"lang": language, "large": "1" if large else "0"}
+    context.add_cookies([{"name": name, "value": value, "url": address} for name, value in chosen.items()])
+    page = context.new_page()
+    page.complaints = []  # type: ignore[attr-defined]
+    page.on("console", lambda said: said.type in ("error", "warning") and page.complaints.append(said.text))
+    page.on("pageerror", lambda error: page.complaints.append(str(error)))
+    page.goto(address + path)
+    expect(page.locator(".server-clock time")).to_have_text(re.compile(r"\d\d:\d\d:\d\d"))  # the parts have started
+    return page
+
+
+@pytest.mark.parametrize("path", ["/", "/wrong"])
+@pytest.mark.parametrize("language", ["zh", "en"])
+@pytest.mark.parametrize("large", [False, True], ids=["normal", "large"])
+@pytest.mark.parametrize("width", [1280, 360])
+def test_kit_is_open_to_everybody(browser, address, width, large, language, path):
+    page = opened(browser, address, path, width=width, large=large, language=language)
+
+    found = Axe().run(page)
+
+    assert found.violations_count == 0, found.generate_report()
+    assert page.complaints == []
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    page.context.close()
+
+
+def test_kit_is_light(browser, address):
+    context = browser.new_context()
+    page = context.new_page()
+    answers = []
+    page.on("response", lambda answer: answers.append(answer))
+    page.goto(address + "/", wait_until="networkidle")
+
+    sizes = {answer.url: len(answer.body()) for answer in answers}
+    assert sum(sizes.values()) <= HEAVIEST, sizes
+    context.close()
+
+
+def test_countdown_follows_the_server_when_the_visitors_clock_is_an_hour_wrong(browser, address):
+    context = browser.new_context(locale="zh-CN")
+    page = context.new_page()
+    page.clock.install(time="2026-11-22T11:00:00Z")
+    page.goto(address + "/?lang=zh")
+
+    expect(page.locator("[data-part=countdown]").first).to_have_text(re.compile("^还有 2 天 03 小时 1[34] 分"))
+    context.close()
+
+
+def test_a_summary_link_leads_into_its_field(browser, address):
+    page = opened(browser, address, "/wrong")
+    assert page.evaluate("document.activeElement.id") == "errors"
+
+    page.locator("#errors a").nth(1).press("Enter")
+
+    assert page.evaluate("document.activeElement.name") == "amount"
+    page.context.close()
+
+
+def test_capitals_appear_while_an_amount_is_typed(browser, address):
+    page = opened(browser, address)
+    page.fill("[name=amount]", "1234567.8")
+
+    expect(page.locator(".field-uppercase")).to_have_text("1,234,567.8 · 壹佰贰拾叁万肆仟伍佰陆拾柒元捌角")
+    page.context.close()
+
+
+def test_without_scripts_everything_is_there(browser, address):
+    context = browser.new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.goto(address + "/?lang=zh")
+
+    assert page.locator(".countdown-left").first.inner_text() == "2 天 3 小时后"
+    assert page.locator(".unmask-name").is_visible()
+    assert page.locator("input[type=file][name=bid]").is_visible()
+    context.close()
+
+
+def test_skip_link_is_the_first_thing_the_keyboard_finds(browser, address):
+    page = opened(browser, address)
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.className") == "skip"
+
+    page.keyboard.press("Enter")
+
+    assert page.evaluate("document.activeElement.id") == "content"
+    page.context.close()
