@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.serialization import BestAvailableEncryption
 from ca import keys
 from ca.certificates import Certificate, read
 from ca.issuing import CA_USAGE, END_ENTITY_USAGE, Subject, Wish, certificate, revocation_list
+from ca.keyfiles import Keyholder
 from ca.keys import KeyKind, SigningKey
 from ca.trust import Anchor, Policy, TrustList
 from storage import clock
@@ -34,13 +35,8 @@ class NotInProduction(NotValid):
     says = "生产环境不能使用演示 CA。请接入经认可的电子认证服务机构。"
 
 
-@dataclass(frozen=True)
-class Issued:
-    """A certificate, its key and the CAs between it and the root."""
-
-    key: SigningKey
-    certificate: Certificate
-    chain: tuple[Certificate, ...]
+class Issued(Keyholder):
+    """A certificate just issued, its key and the CAs between it and the root, ready to hand over."""
 
     @property
     def certificate_pem(self) -> bytes:

@@ -59,6 +59,21 @@ class Path:
         )
         return self.anchor is not None and self.sound and self.in_force and self.usage_good and known
 
+    def as_facts(self) -> dict[str, Any]:
+        """For JSON."""
+        return {
+            "good": self.good,
+            "issuer": self.anchor.name if self.anchor else None,
+            "path": [link.fingerprint for link in self.links],
+            "path_good": self.sound,
+            "in_force": self.in_force,
+            "usage_good": self.usage_good,
+            "revocation": self.revocation.value,
+            "revoked_by": self.revoked_by,
+            "revoked_at": self.revoked_at.isoformat() if self.revoked_at else None,
+            "reasons": list(self.reasons),
+        }
+
 
 def check(
     certificate: Certificate,
@@ -67,13 +82,17 @@ def check(
     trust: TrustList,
     at: datetime,
     crls: Iterable[bytes | RevocationList] = (),
+    purpose: str = "sign",
 ) -> Path:
-    """Everything that can be said of this certificate at this moment. Raises Unreadable for a broken list."""
+    """Everything that can be said of this certificate at this moment. Raises Unreadable for a broken list.
+
+    `purpose`: "sign", or "any" when only the path is asked about.
+    """
     lists = as_lists(crls)
-    key = (certificate.der, tuple(link.der for link in chain), trust.version, tuple(one.der for one in lists))
+    key = (certificate.der, tuple(link.der for link in chain), trust.version, tuple(one.der for one in lists), purpose)
     if (known := _remembered.at(key, at)) is not None:
         return known
-    path, window = _check(certificate, chain, trust, at, lists)
+    path, window = _check(certificate, chain, trust, at, lists, purpose)
     if path.good and window is not None:
         _remembered.keep(key, path, window)
     return path
@@ -85,6 +104,7 @@ def _check(
     trust: TrustList,
     at: datetime,
     lists: Sequence[RevocationList],
+    purpose: str,
 ) -> tuple[Path, tuple[datetime, datetime] | None]:
     # 1. The way up, by names and signatures.
     links, anchor, reasons = climb(certificate, chain, trust)
@@ -94,7 +114,7 @@ def _check(
     # 3. In force at the moment.
     late, early = [c for c in links if at > c.not_after], [c for c in links if at < c.not_before]
     # 4. What the certificate may be used for.
-    usage_good = _may_sign(certificate, policy)
+    usage_good = purpose == "any" or _may_sign(certificate, policy)
     # 5. Revocation, from the lists in hand.
     answers = _answers(links, lists, at) if anchor else []
     worst = _worst(answers)

@@ -13,7 +13,7 @@ import stat
 import struct
 import unicodedata
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
@@ -34,8 +34,12 @@ class BadArchive(Unreadable):
     """The file is refused; `fault` is a stable code."""
 
     def __init__(self, fault: str, **facts: str) -> None:
-        super().__init__(reason=FAULTS[fault].format_map(facts), **facts)
+        super().__init__(**facts)
         self.fault = fault
+
+    def sentence(self, translate: Callable[[str], str] = lambda text: text) -> str:
+        """The sentence with the fault's own sentence in it; names of files are said as they are."""
+        return translate(self.says).format(reason=translate(FAULTS[self.fault]).format_map(self.facts))
 
 
 FAULTS = {
