@@ -1,80 +1,30 @@
-"""What the strongroom keeps: accounts and transfers, deposits, what came in, and what goes back.
+"""What the strongroom keeps: deposits, what came in, and what goes back; the other rows stand beside.
 
-Two kinds of truth stand side by side and are compared every day (`escrow.reconciliation`): the ledger
-(`Account`, `Transfer`, `Entry`), which only grows, and the things with a life (`Deposit`, `Refund`).
+Two kinds of truth are compared every day (`escrow.reconciliation`): the ledger (`escrow.accounts`), which
+only grows, and the things with a life (`Deposit`, `Refund`). What the bank says is in `escrow.statements`.
 Everything whose number would tell how many bidders there are carries a random name.
 """
 
 import uuid
 from datetime import date, datetime
 from enum import StrEnum
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from sqlalchemy import (
-    BigInteger,
     CheckConstraint,
     Date,
     ForeignKey,
     Index,
-    LargeBinary,
     String,
-    Text,
     UniqueConstraint,
     text,
 )
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from storage.db import Base, Fen, Json, Moment, Row, SecretRow, by_value
+from escrow.accounts import Account, Entry, Transfer
+from escrow.statements import BankLine, BankMessage, Explanation, Reconciliation, Statement
+from storage.db import Fen, Moment, SecretRow, by_value
 from storage.values import Money
-
-# --- the ledger 账簿 -----------------------------------------------------------------------------------
-
-
-class Account(Row):
-    """An account of the ledger 科目. Its balance is the sum of its entries, kept by the posting itself.
-
-    Positive means: we owe it to somebody. Accounts at a bank run below zero (what the bank owes us), so
-    that all balances together are zero. `floor` is the least it may be; none for mirrors of the world.
-    """
-
-    __tablename__ = "ledger_account"
-    __table_args__ = (CheckConstraint("floor IS NULL OR balance >= floor", name="never_below_its_floor"),)
-    called: ClassVar[str] = "账簿科目"
-
-    code: Mapped[str] = mapped_column(String(120), unique=True)
-    floor: Mapped[int | None] = mapped_column(BigInteger)
-    balance: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")  # fen
-    version: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")  # how many entries it has
-
-
-class Transfer(SecretRow):
-    """One movement of money 转账, known by the key its caller gave it; made once and never changed."""
-
-    __tablename__ = "ledger_transfer"
-    __table_args__ = (CheckConstraint("amount > 0", name="moves_something"),)
-    called: ClassVar[str] = "账簿转账"
-
-    key: Mapped[str] = mapped_column(String(160), unique=True)
-    asked: Mapped[bytes] = mapped_column(LargeBinary(32))  # SHA-256 of the parameters
-    kind: Mapped[str] = mapped_column(String(40))
-    amount: Mapped[Money] = mapped_column(Fen)
-    at: Mapped[datetime] = mapped_column(Moment)
-
-
-class Entry(Base):
-    """One side of a transfer 分录, in fen: below zero it leaves the account, above zero it arrives."""
-
-    __tablename__ = "ledger_entry"
-    __table_args__ = (
-        CheckConstraint("amount <> 0", name="moves_something"),
-        Index("ix_ledger_entry_account_id", "account_id"),
-    )
-    called: ClassVar[str] = "账簿分录"
-
-    transfer_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("ledger_transfer.id"), primary_key=True)
-    account_id: Mapped[int] = mapped_column(ForeignKey("ledger_account.id"), primary_key=True)
-    amount: Mapped[int] = mapped_column(BigInteger)
-
 
 # --- deposits 保证金 -----------------------------------------------------------------------------------
 
@@ -466,79 +416,6 @@ class Guarantee(SecretRow):
         return f"deposit/{self.deposit_id}"
 
 
-# --- what the bank says 银行消息 ------------------------------------------------------------------------
-
-
-class BankMessage(SecretRow):
-    """A message of the bank as it came, kept whole; the same bytes are taken in once."""
-
-    __tablename__ = "bank_message"
-    __table_args__ = (UniqueConstraint("bank", "digest"),)
-    called: ClassVar[str] = "银行消息"
-
-    bank: Mapped[str] = mapped_column(String(40))
-    kind: Mapped[str] = mapped_column(String(20))  # camt.054, camt.053, camt.052, pain.002, pacs.004
-    msg_id: Mapped[str] = mapped_column(String(40))
-    digest: Mapped[str] = mapped_column(String(64))
-    body: Mapped[str] = mapped_column(Text)
-    received_at: Mapped[datetime] = mapped_column(Moment)
-    problem: Mapped[str | None] = mapped_column(String(300))
-
-
-class BankLine(SecretRow):
-    """One booked entry of a bank account 银行流水, whoever told us of it first; known by the bank's reference."""
-
-    __tablename__ = "bank_line"
-    __table_args__ = (
-        UniqueConstraint("bank", "account", "bank_reference"),
-        Index("ix_bank_line_day", "bank", "account", "day"),
-    )
-    called: ClassVar[str] = "银行流水"
-
-    bank: Mapped[str] = mapped_column(String(40))
-    account: Mapped[str] = mapped_column(String(34))
-    bank_reference: Mapped[str] = mapped_column(String(60))
-    day: Mapped[date] = mapped_column(Date)  # the bank's booking day
-    amount: Mapped[int] = mapped_column(BigInteger)  # fen; below zero it left the account
-    end_to_end_id: Mapped[str | None] = mapped_column(String(40))
-    transfer_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("ledger_transfer.id"))  # None: unexplained
-
-
-class Statement(SecretRow):
-    """A statement 对账单 of one bank account: its day, its balances and its lines, as the bank tells them."""
-
-    __tablename__ = "bank_statement"
-    __table_args__ = (UniqueConstraint("bank", "account", "statement_id"),)
-    called: ClassVar[str] = "对账单"
-
-    bank: Mapped[str] = mapped_column(String(40))
-    account: Mapped[str] = mapped_column(String(34))
-    statement_id: Mapped[str] = mapped_column(String(40))
-    day: Mapped[date] = mapped_column(Date)
-    is_final: Mapped[bool] = mapped_column()  # True: end of day (camt.053); False: so far (camt.052)
-    opening: Mapped[Money] = mapped_column(Fen)
-    closing: Mapped[Money] = mapped_column(Fen)
-    lines: Mapped[list[dict[str, Any]]] = mapped_column(Json)
-    taken_at: Mapped[datetime] = mapped_column(Moment)
-
-
-class Reconciliation(Row):
-    """One comparison 对账: ledger, statement and sub-accounts, and what did not agree."""
-
-    __tablename__ = "reconciliation"
-    called: ClassVar[str] = "对账"
-
-    bank: Mapped[str] = mapped_column(String(40))
-    account: Mapped[str] = mapped_column(String(34))
-    day: Mapped[date] = mapped_column(Date)
-    at: Mapped[datetime] = mapped_column(Moment)
-    differences: Mapped[list[dict[str, Any]]] = mapped_column(Json)
-
-    @property
-    def agrees(self) -> bool:
-        return not self.differences
-
-
 __all__ = [
     "STANDING_NAMES",
     "Account",
@@ -547,6 +424,7 @@ __all__ = [
     "Deposit",
     "DepositState",
     "Entry",
+    "Explanation",
     "Guarantee",
     "GuaranteeState",
     "PayeeAccount",
