@@ -25,7 +25,7 @@ from ca.ecdsa import PlatformKey
 from ca.parties import Organisation
 from ca.rights import SYSTEM, Actor, Role
 from ca.sealing import messages
-from ca.sealing.faults import Fault
+from ca.sealing.faults import BIDDER, Fault
 from ca.sealing.file import check_kb
 from ca.sealing.header import Header
 from ca.sealing.params import is_hex, written
@@ -218,9 +218,24 @@ def end_unlocking(db: Session, tender_id: int) -> Tender:
     tender.unlocks_frozen_at = clock.database(db)
     tender.unlock_root = unlock_root(unlocks(db, tender))
     names = [bid.bidder.credit_code for bid in listed(db, tender, BidState.UNLOCKED)]
+    if not names:
+        _nobody_unlocked(db, tender)
+        return tender
     openings.advance(db, tender.opening, openings.State.UNLOCKS_FROZEN, by=SYSTEM, root=tender.unlock_root)
     move(db, tender, State.UNLOCKS_FROZEN, by=SYSTEM, root=tender.unlock_root, unlocked=names)
     return tender
+
+
+def _nobody_unlocked(db: Session, tender: Tender) -> None:
+    assert tender.opening is not None
+    for bid in listed(db, tender, BidState.NOT_UNLOCKED):
+        bid.result, bid.culprit = "NOT_UNLOCKED", BIDDER
+        move(db, bid, BidState.REVOKED_BIDDER_FAULT, by=SYSTEM, code="NOT_UNLOCKED", culprit=BIDDER)
+    tender.reason = "解密截止时没有投标人解密"
+    openings.advance(db, tender.opening, openings.State.UNLOCKS_FROZEN, by=SYSTEM, root=tender.unlock_root)
+    move(db, tender, State.UNLOCKS_FROZEN, by=SYSTEM, root=tender.unlock_root, unlocked=[])
+    move(db, tender, State.FAILED, by=SYSTEM, reason=tender.reason)
+    returning.release_all(db, tender, reason="failed")
 
 
 def unlocks(db: Session, tender: Tender) -> list[dict[str, str]]:

@@ -10,7 +10,6 @@ waits for those that were handed in in time (`opening.freeze`).
 
 import uuid
 from collections.abc import Sequence
-from datetime import datetime
 from typing import Any
 
 from sqlalchemy import select
@@ -32,7 +31,7 @@ from storage import clock
 from storage.db import find, take
 from storage.lifecycle import move
 from storage.objects import Store
-from storage.refusals import NotFound, NotNow, NotValid
+from storage.refusals import NotNow, NotValid
 
 LONGEST_SIGNATURE = 64 * 1024  # bytes; real ones have 2–20 KiB
 

@@ -31,8 +31,8 @@ from ca.strict_zip import BadArchive
 from storage import clock
 from storage.db import find, take
 from storage.lifecycle import move
-from storage.refusals import NotFound
 from storage.objects import Corrupt, KeyTaken, Store
+from storage.refusals import NotFound
 
 OPENED = "OPENED"
 

@@ -15,6 +15,8 @@ from sqlalchemy.orm import Session
 
 from bidding.tenders import (
     bids as _bids,  # noqa: F401 – its tables are made with the template database
+)
+from bidding.tenders import (
     documents,
     notices,
     opening,
@@ -230,7 +232,7 @@ class Stage:
         assert tender.opening is not None
         for place in places:
             seat, (key, sig) = tender.opening.seats[place], self.keys[tender.id][place]
-            signature = sig.sign(openings.release_message(tender.opening, seat, key.scalar.hex())).hex()
+            signature = sig.sign(openings.release_message(tender.opening, seat, key.scalar)).hex()
             openings.release(
                 self.db, tender.opening, key=key.scalar.hex(), signature=signature, by=seat.person.actor
             )
