@@ -283,11 +283,18 @@ def _step(walk: _Walk, n: int, item: Any) -> None:
     if item.get("session") != walk.session:
         raise _Found(n, what, Fault.ALTERED, "of another session")
     if item.get("prev") != walk.prev:
-        # the item before is bound by nothing else yet, unless the signed root vouches for it
-        raise _Found(n if walk.leaves_hold else max(0, n - 1), what if walk.leaves_hold else "item", Fault.ALTERED)
+        raise _unbound(walk, n, what, leaf)
     _judge(walk, n, kind, item, what)
     walk.prev = hashlib.sha256(line).hexdigest()
     walk.seen.append(leaf)
+
+
+def _unbound(walk: _Walk, n: int, what: str, leaf: bytes) -> _Found:
+    """Two items do not fit together. Which of them is bad? The leaf hashes tell; without them, the earlier."""
+    before_stands = n > 0 and walk.seen[-1].hex() == walk.leaves[n - 1]
+    if n == 0 or walk.leaves_hold or (before_stands and leaf.hex() != walk.leaves[n]):
+        return _Found(n, what, Fault.ALTERED)
+    return _Found(n - 1, "item", Fault.ALTERED)
 
 
 def _judge(walk: _Walk, n: int, kind: Kind, item: Item, what: str) -> None:

@@ -11,6 +11,7 @@ import signal
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,8 @@ from evaluation.recorder.session import Session
 from evaluation.recorder.signalling import Recorder, Signalling
 from evaluation.recorder.spool import Spool
 from evaluation.recorder.tickets import Authorise
-from evaluation.recorder.uploads import Store, Uploads
+from evaluation.recorder.uploads import Uploads
+from storage.objects import Store
 
 log = logging.getLogger(__name__)
 
@@ -50,6 +52,7 @@ class Settings:
     port: int = 8766
     origins: tuple[str, ...] = ()
     loopback: bool = False  # everything on one machine: offer 127.0.0.1 to browsers
+    retained: timedelta | None = None  # how long a recording is kept under lock, from its opening
     open_sessions: Callable[[], Iterable[OpenSession]] = field(default=lambda: ())
 
 
@@ -95,9 +98,11 @@ class RecorderProcess(Recorder):
     async def begin(self, name: str, zero_ms: int, participants: list[str]) -> Session:
         async with self._beginning:
             if name not in self.sessions:
+                opened = datetime.fromtimestamp(zero_ms / 1000, UTC)
                 session = Session(
                     name, zero_ms, spool=self._spool.of(name), uploads=self.uploads, engine=self.engine,
                     signer=self.settings.signer, threads=self._threads,
+                    retain_until=opened + self.settings.retained if self.settings.retained else None,
                 )  # fmt: skip
                 await session.open(participants)
                 self.sessions[name] = session

@@ -24,7 +24,18 @@ class _Job:
     told: asyncio.Future[int] | None
 
 
-Told = Callable[[Kind, dict[str, Any], Kept | None], None]
+@dataclass(frozen=True)
+class Entered:
+    """An item that is durable: its place, its line, and the file it tells of, if any."""
+
+    kind: Kind
+    place: int
+    line: bytes
+    facts: dict[str, Any]
+    kept: Kept | None
+
+
+Told = Callable[[Entered], None]
 
 
 class Scribe:
@@ -87,23 +98,20 @@ class Scribe:
             finally:
                 for _ in batch:
                     self._jobs.task_done()
-            for job, place, facts, kept in done:
+            for job, entered in zip(batch, done, strict=True):
                 if job.told is not None and not job.told.done():
-                    job.told.set_result(place)
-                self._told(job.kind, facts, kept)
+                    job.told.set_result(entered.place)
+                self._told(entered)
 
-    def _write(self, batch: list[_Job]) -> list[tuple[_Job, int, dict[str, Any], Kept | None]]:
-        lines, done = [], []
+    def _write(self, batch: list[_Job]) -> list[Entered]:
+        done = []
         for job in batch:
             kept = job.part.finish() if job.part is not None else None
             facts = job.facts
             if kept is not None:
                 facts = facts | {"name": kept.name, "bytes": kept.size, "sha256": kept.sha256}
             place = self.chain.size
-            if job.kind is Kind.CLOSED:
-                lines.append(self.chain.close(**facts))
-            else:
-                lines.append(self.chain.add(job.kind, **facts))
-            done.append((job, place, facts, kept))
-        self._spool.append(lines)
+            line = self.chain.close(**facts) if job.kind is Kind.CLOSED else self.chain.add(job.kind, **facts)
+            done.append(Entered(job.kind, place, line, facts, kept))
+        self._spool.append([entered.line for entered in done])
         return done

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from ca import canonical
@@ -18,22 +19,18 @@ from evaluation import evidence
 from evaluation.evidence import Chain, Kind, Signer
 from evaluation.recorder.engine import Connection, MediaEngine
 from evaluation.recorder.fmp4 import Malformed, Media, read_segment
+from evaluation.recorder.pieces import Pieces, file_of, key_of
 from evaluation.recorder.playlist import Entry, playlist
 from evaluation.recorder.relay import Relay
 from evaluation.recorder.reorder import Frame
-from evaluation.recorder.scribe import Scribe
+from evaluation.recorder.scribe import Entered, Scribe
 from evaluation.recorder.spool import SEGMENT, Kept, SessionSpool
 from evaluation.recorder.track import Track
 from evaluation.recorder.uploads import Uploads
 
 log = logging.getLogger(__name__)
 CHECKPOINT_MS = 60_000
-PREFIX = "recordings"
-
-
-def key_of(session: str, name: str) -> str:
-    """Where a file of a session stands in the object store."""
-    return f"{PREFIX}/{session}/{name}"
+PIECE_MS = 2_000
 
 
 @dataclass
@@ -46,8 +43,6 @@ class _Stand:
     connection_id: str = ""
     entries: list[Entry] = field(default_factory=list)
     init: str = ""
-    stale: bool = False  # the playlist in the store is older than the record
-    showing: asyncio.Task[None] | None = None
 
 
 class Publication:
@@ -90,7 +85,7 @@ class Session:
 
     def __init__(
         self, name: str, zero_ms: int, *, spool: SessionSpool, uploads: Uploads, engine: MediaEngine,
-        signer: Signer, threads: ThreadPoolExecutor,
+        signer: Signer, threads: ThreadPoolExecutor, retain_until: datetime | None = None,
     ) -> None:  # fmt: skip
         self.name = name
         self.zero_ms = zero_ms
@@ -104,7 +99,10 @@ class Session:
         self._steady_zero_ms = time.monotonic() * 1000 - (time.time() * 1000 - zero_ms)
         self._checked_ms = 0.0
         self._open_uploads = 0
-        self._chain_sent = 0
+        self._retain_until = retain_until
+        self._pieces = Pieces()
+        self._laying: asyncio.Task[None] | None = None
+        self._laid_ms = 0.0
         self._finishing: asyncio.Task[None] | None = None
         self._closing = False
         self._resumed = False
@@ -147,7 +145,12 @@ class Session:
         self._spool.cut_chain(taken)
         mended = set(self._spool.mend())
         items = [canonical.decode(line) for line in lines[:taken]]
-        for item in items:
+        laid = self._spool.lines_laid()
+        here = {kept.name for kept in self._spool.files()}
+        for item, line in zip(items, lines, strict=False):
+            if item["n"] >= laid:
+                name = item.get("name", "")
+                self._pieces.add(item["n"], line, name if name in here else "")
             if item["kind"] == Kind.OPENED:
                 self.zero_ms = item["zero"]
                 self._steady_zero_ms = time.monotonic() * 1000 - (time.time() * 1000 - self.zero_ms)
@@ -156,7 +159,7 @@ class Session:
         for kept in self._spool.files():
             if kept.name not in known:
                 self._add_found(kept, mended=kept.name in mended)
-            self._send(kept, Kind.SEGMENT if kept.path.suffix == ".m4s" else Kind.INIT)
+            self._send(kept)
         return taken
 
     def _take_up(self, item: dict[str, Any]) -> None:
@@ -186,7 +189,9 @@ class Session:
             }  # fmt: skip
         else:
             facts |= {"seq": int(file[5:11]), "codecs": "avc3.42e01f,opus"}
-        self._spool.append([self.chain.add(kind, **facts)])
+        line = self.chain.add(kind, **facts)
+        self._spool.append([line])
+        self._pieces.add(self.chain.size - 1, line, kept.name)
         self._take_up(facts | {"kind": kind})
 
     # --- participants ---
@@ -234,46 +239,46 @@ class Session:
         now_ms = self.now_ms()
         for stand in self._stands.values():
             stand.track.tick(now_ms)
+        self._lay_later(now_ms)
         if now_ms - self._checked_ms >= CHECKPOINT_MS:
             self._checked_ms = now_ms
             self._scribe.note(Kind.CHECKPOINT, at=int(now_ms))
 
-    def _told(self, kind: Kind, facts: dict[str, Any], kept: Kept | None) -> None:
-        if kept is not None:
-            self._enter(self._stand(facts["track"]), kind, facts)
-            self._send(kept, kind)
+    def _told(self, entered: Entered) -> None:
+        self._pieces.add(entered.place, entered.line, entered.kept.name if entered.kept else "")
+        if entered.kept is not None:
+            self._enter(self._stand(entered.facts["track"]), entered.kind, entered.facts)
+            self._send(entered.kept)
 
     def _enter(self, stand: _Stand, kind: Kind, facts: dict[str, Any]) -> None:
-        file = facts["name"].split("/")[1]
         if kind is Kind.INIT:
-            stand.init = file
+            stand.init = file_of(facts)
         else:
-            stand.entries.append(Entry(file, stand.init, facts["t0"], facts["duration"]))
+            stand.entries.append(Entry(file_of(facts), stand.init, facts["t0"], facts["duration"]))
 
-    def _send(self, kept: Kept, kind: Kind) -> None:
+    # --- into the store ---
+
+    def _send(self, kept: Kept) -> None:
         self._open_uploads += 1
-        self._uploads.add(key_of(self.name, kept.name), kept, lambda: self._sent(kept, kind))
+        key = key_of(self.name, kept.name)
+        self._uploads.add(key, kept, lambda: self._sent(kept), retain_until=self._retain_until)
 
-    def _sent(self, kept: Kept, kind: Kind) -> None:
+    def _sent(self, kept: Kept) -> None:
         self._open_uploads -= 1
-        if kind is Kind.SEGMENT and not self._closing:
-            self._shown_later(kept.name.split("/")[0])
+        self._pieces.confirm(kept.name)
 
-    def _shown_later(self, track: str) -> None:
-        """Bring the playlist up to date; while one is on its way, one more is enough."""
-        stand = self._stands[track]
-        stand.stale = True
-        if stand.showing is None or stand.showing.done():
-            stand.showing = asyncio.create_task(self._keep_showing(track, stand))
+    def _lay_later(self, now_ms: float) -> None:
+        """Lay down a piece of the chain every two seconds, one at a time."""
+        if now_ms - self._laid_ms >= PIECE_MS and (self._laying is None or self._laying.done()):
+            self._laid_ms = now_ms
+            self._laying = asyncio.create_task(self._lay())
 
-    async def _keep_showing(self, track: str, stand: _Stand) -> None:
-        while stand.stale:
-            stand.stale = False
-            await self._show(track, closed=False)
-
-    async def _show(self, track: str, *, closed: bool) -> None:
-        text = playlist(self._stands[track].entries, self.zero_ms, closed=closed)
-        await self._uploads.put(key_of(self.name, f"{track}/index.m3u8"), text.encode())
+    async def _lay(self) -> None:
+        piece = self._pieces.take()
+        if piece is not None:
+            name, content = piece
+            await self._uploads.put(key_of(self.name, name), content)
+            await asyncio.to_thread(self._spool.laid, int(name[-12:-6]) + 1)
 
     # --- closing ---
 
@@ -292,25 +297,29 @@ class Session:
         """When the store has everything: playlists, manifest; then nothing is left here."""
         while self._open_uploads:
             await asyncio.sleep(0.05)
+        if self._laying is not None:
+            await self._laying
+        await self._lay()
         for track, stand in self._stands.items():
-            if stand.showing is not None:
-                await stand.showing
             if stand.entries:
-                await self._show(track, closed=True)
+                await self._put(f"{track}/index.m3u8", playlist(stand.entries, self.zero_ms, closed=True))
         lines = await asyncio.to_thread(self._spool.lines)
-        told = evidence.manifest(self.name, lines)
-        await self._uploads.put(key_of(self.name, "manifest.json"), json.dumps(told).encode())
+        await self._put("manifest.json", json.dumps(evidence.manifest(self.name, lines)))
         await self._scribe.stop()
         await asyncio.to_thread(self._spool.remove)
         self.archived.set()
+
+    async def _put(self, name: str, text: str) -> None:
+        await self._uploads.put(key_of(self.name, name), text.encode(), retain_until=self._retain_until)
 
     async def stop(self) -> None:
         """The process ends, the session does not: write out what is there, so that it can be resumed."""
         for stand in self._stands.values():
             if stand.connection is not None:
                 await stand.connection.close()
-        if self._finishing is not None:
-            self._finishing.cancel()
+        for task in (self._finishing, self._laying):
+            if task is not None:
+                task.cancel()
         await self._scribe.stop()
 
     def standing(self) -> dict[str, Any]:

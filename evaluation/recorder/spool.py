@@ -125,6 +125,16 @@ class SessionSpool:
         draft.write_bytes(b"".join(line + b"\n" for line in lines))
         draft.replace(self.chain_file)
 
+    def laid(self, count: int) -> None:
+        """Note how many lines of the chain stand in the store, in pieces."""
+        draft = self.folder / "laid.new"
+        draft.write_text(str(count))
+        draft.replace(self.folder / "laid")
+
+    def lines_laid(self) -> int:
+        note = self.folder / "laid"
+        return int(note.read_text()) if note.exists() else 0
+
     def files(self) -> Iterator[Kept]:
         """All finished files, track by track, in order of their names."""
         for path in sorted(self.folder.glob("*/*")):

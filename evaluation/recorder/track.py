@@ -229,9 +229,9 @@ class Track:
 
     def _starts(self, media: Media, pending: _Pending, count: int) -> list[int]:
         starts = [self._timeline.at(media, clock) for clock in pending.clocks[:count]]
-        if pending.end is not None and pending.broken_at != 0:
-            if starts[0] - pending.end < JOIN_MS * RATE[media] // 1000:
-                starts[0] = pending.end  # the tie was mended in between; or less than a frame backwards
+        joins = pending.end is not None and pending.broken_at != 0
+        if joins and starts[0] - (pending.end or 0) < JOIN_MS * RATE[media] // 1000:
+            starts[0] = pending.end or 0  # the tie was mended in between
         for index in range(1, count):
             starts[index] = max(starts[index], starts[index - 1] + 1)
         return starts

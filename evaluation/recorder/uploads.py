@@ -8,33 +8,32 @@ import hashlib
 import logging
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, BinaryIO, Protocol
+from datetime import datetime
 
 from evaluation.recorder.spool import Kept
+from storage.objects import KeyTaken, Store
 
 log = logging.getLogger(__name__)
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 30.0
 AT_ONCE = 4
 ALARM_BYTES = 512 * 1024 * 1024
-
-
-class Store(Protocol):
-    """What is asked of the object store (`storage.objects`)."""
-
-    def put(self, key: str, content: Any, /) -> Any: ...
-    def stat(self, key: str, /) -> Any: ...
-    def open(self, key: str, /) -> BinaryIO: ...
+MEDIA_TYPES = {
+    "m4s": "video/iso.segment", "mp4": "video/mp4", "m3u8": "application/vnd.apple.mpegurl",
+    "json": "application/json", "jsonl": "application/jsonl",
+}  # fmt: skip
 
 
 class NotConfirmed(Exception):
-    """The store took the bytes but does not tell the same size back."""
+    """The store has other bytes under this name than we have here."""
 
 
 @dataclass(frozen=True)
 class Upload:
     key: str
     kept: Kept
+    retain_until: datetime | None
     done: Callable[[], None]
 
 
@@ -63,13 +62,14 @@ class Uploads:
         """So much waits here that someone must look at the store."""
         return self.backlog_bytes > ALARM_BYTES
 
-    def add(self, key: str, kept: Kept, done: Callable[[], None]) -> None:
+    def add(self, key: str, kept: Kept, done: Callable[[], None], *, retain_until: datetime | None = None) -> None:
+        """Send a file of the spool; `done` is called when the store has confirmed it and it is gone from here."""
         self.backlog_bytes += kept.size
-        self._waiting.put_nowait(Upload(key, kept, done))
+        self._waiting.put_nowait(Upload(key, kept, retain_until, done))
 
-    async def put(self, key: str, content: bytes) -> None:
-        """A small object that may be written again (a playlist, a manifest): until it is there."""
-        await self._until_done(lambda: self._put(key, content), key)
+    async def put(self, key: str, content: bytes, *, retain_until: datetime | None = None) -> None:
+        """A small object made here (a playlist, a manifest, a piece of the chain): until it is there."""
+        await self._until_done(lambda: self._put(key, content, retain_until), key)
 
     async def _work(self) -> None:
         while True:
@@ -90,17 +90,17 @@ class Uploads:
             await asyncio.sleep(pause_s)
             pause_s = min(pause_s * 2, LONGEST_PAUSE_S)
 
-    def _put(self, key: str, content: bytes) -> None:
-        self.store.put(key, content)
+    def _put(self, key: str, content: bytes, retain_until: datetime | None) -> None:
+        media_type = MEDIA_TYPES.get(key.rsplit(".", 1)[-1], "application/octet-stream")
+        with suppress(KeyTaken):  # sent before we were killed: the comparison tells
+            self.store.put(key, content, media_type=media_type, retain_until=retain_until)
+        told = self.store.stat(key)
+        if told.bytes != len(content) or told.sha256 != hashlib.sha256(content).hexdigest():
+            raise NotConfirmed(key)
 
     def _send(self, upload: Upload) -> None:
         content = upload.kept.path.read_bytes()
         if hashlib.sha256(content).hexdigest() != upload.kept.sha256:
             log.error("%s was changed on the local disk", upload.kept.path)
-        self.store.put(upload.key, content)
-        told = self.store.stat(upload.key)
-        if told is None or told.size != upload.kept.size:
-            raise NotConfirmed(upload.key)
-        if getattr(told, "sha256", None) not in (None, "", upload.kept.sha256):
-            raise NotConfirmed(upload.key)
+        self._put(upload.key, content, upload.retain_until)
         upload.kept.path.unlink(missing_ok=True)

@@ -1,14 +1,11 @@
 """A recorder of its own for each test, on loopback, with a store that can be told to misbehave."""
 
 import asyncio
-import io
-import threading
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
+from typing import Any, BinaryIO
 
 import pytest
 
@@ -17,36 +14,28 @@ from evaluation.recorder import h264, process, synthetic
 from evaluation.recorder.client import Participant
 from evaluation.recorder.session import Session
 from evaluation.recorder.tickets import Ticket
+from storage.objects import FolderStore, OutOfReach, Stored
 
 APP = "bearer-of-the-app"
 
 
-class MemoryStore:
-    """An object store in memory; `down` makes every call fail, `shrinks` makes it lie."""
+class Moody(FolderStore):
+    """A store that can be down."""
 
-    def __init__(self) -> None:
-        self.objects: dict[str, bytes] = {}
-        self.down = False
-        self.shrinks = 0
-        self._lock = threading.Lock()
+    down = False
 
-    def put(self, key: str, content: Any) -> None:
+    def put(self, key: str, source: bytes | BinaryIO, **wishes: Any) -> Stored:
         if self.down:
-            raise OSError("the store is down")
-        with self._lock:
-            body = bytes(content)
-            if self.shrinks:
-                self.shrinks -= 1
-                body = body[:-1]
-            self.objects[key] = body
+            raise OutOfReach("the store is down")
+        return super().put(key, source, **wishes)
 
-    def stat(self, key: str) -> Any:
-        if self.down:
-            raise OSError("the store is down")
-        return SimpleNamespace(size=len(self.objects[key])) if key in self.objects else None
-
-    def open(self, key: str) -> io.BytesIO:
-        return io.BytesIO(self.objects[key])
+    def everything(self, prefix: str) -> dict[str, bytes]:
+        """All that is kept under a prefix, by the rest of the name."""
+        found = {}
+        for listed in self.list(prefix, limit=100_000):
+            with self.open(listed.key) as file:
+                found[listed.key.removeprefix(prefix)] = file.read()
+        return found
 
 
 def tickets(token: str) -> Ticket | None:
@@ -61,7 +50,7 @@ def tickets(token: str) -> Ticket | None:
 class Room:
     """A recorder, one open session, and those who joined."""
 
-    def __init__(self, recorder: process.RecorderProcess, session: Session, store: MemoryStore) -> None:
+    def __init__(self, recorder: process.RecorderProcess, session: Session, store: Moody) -> None:
         self.recorder = recorder
         self.session = session
         self.store = store
@@ -84,8 +73,7 @@ class Room:
         """Close the session; what the store has of it, by name."""
         await self.session.close()
         await asyncio.wait_for(self.session.archived.wait(), 15)
-        head = f"recordings/{self.session.name}/"
-        return {key.removeprefix(head): body for key, body in self.store.objects.items()}
+        return self.store.everything(f"recordings/{self.session.name}/")
 
 
 @pytest.fixture
@@ -99,7 +87,7 @@ def room(tmp_path: Path, signer: ecdsa.Key) -> Callable[[], Any]:
 
     @asynccontextmanager
     async def opened(**changes: Any) -> AsyncIterator[Room]:
-        store = changes.pop("store", None) or MemoryStore()
+        store = Moody(tmp_path / "store")
         settings = process.Settings(
             spool=tmp_path / "spool", store=store, authorise=tickets, signer=signer, app_bearer=APP,
             port=0, loopback=True, origins=("http://app.test",), **changes,

@@ -14,9 +14,9 @@ import aiohttp
 import pytest
 
 from evaluation import evidence
-from evaluation.recorder import fmp4
+from evaluation.recorder import fmp4, pieces
 from evaluation.recorder.client import Participant
-from tests.evaluation.recorder.conftest import APP, run
+from tests.evaluation.recorder.conftest import APP, Moody, run
 
 HOUSE = Path(__file__).parents[3]
 
@@ -101,11 +101,10 @@ def test_killed_in_the_middle_it_comes_back_and_goes_on(recorders, signer, tmp_p
     run(first(recorders.start()))
     run(second(recorders.start()))
 
-    kept = recorders.store / "recordings" / "7"
-    manifest = json.loads((kept / "manifest.json").read_text())
-    verdict = evidence.verify_recording(
-        manifest, lambda name: (kept / name).read_bytes() if (kept / name).exists() else None, key=signer.public
-    )
+    store = Moody(recorders.store)
+    files = store.everything("recordings/7/")
+    manifest = json.loads(files["manifest.json"])
+    verdict = evidence.verify_recording(manifest, files.get, key=signer.public)
     assert verdict.whole, verdict.bad
     items = manifest["items"]
     for track in ("a.camera", "b.camera"):
@@ -115,8 +114,9 @@ def test_killed_in_the_middle_it_comes_back_and_goes_on(recorders, signer, tmp_p
         assert before[1]["found"] == "broken_off"
         assert before[1]["t0"] + before[1]["duration"] > killed_ms - 2500
         for item in mine:
-            fmp4.read_segment((kept / item["name"]).read_bytes())
+            fmp4.read_segment(files[item["name"]])
     assert [item["kind"] for item in items].count("resumed") == 1
     gaps = [item for item in items if item["kind"] == "gap"]
     assert [(gap["track"], gap["reason"]) for gap in gaps] == [("a.camera", "recorder_restarted")]
+    assert pieces.read_items(store, "7") == items
     assert not (tmp_path / "spool" / "7").exists()
