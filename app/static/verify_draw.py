@@ -11,45 +11,25 @@ import hashlib, hmac, itertools, json, math, re, sys
 from functools import lru_cache
 
 class Wrong(Exception):
-    """The first wrong item, by its name."""
+    pass
+ERRORS = Wrong, ArithmeticError, AttributeError, LookupError, TypeError, ValueError
 def need(fine, item):
     if not fine:
         raise Wrong(item)
 
-# 1. The exact fields of every object ("?": may be absent), and the one way to write them down
-FORMS = {
-    "notice": "v project opening rule method kind purposes weights minimum capacity close mode signers params? contributors? "
-              "delay? lottery?", "rank": "purpose pick", "value": "purpose values", "release": "signature key",
-    "pool": "project notice contributions log_root? facts? root? inputs? previous?", "box": "v params lot bidder seq salt cc E teams",
-    "params": "v opening mode suite m holders deadline unlock_until release_until", "holder": "id pk sig", "join": "join ready",
-    "registration": "entry salt rest cell path body status withdrawal?", "withdrawal": "entry salt rest cell path body",
-    "register": "kind project firm cert? account? w share quote? statement_sig", "expert": "entry person salt status",
-    "withdraw": "kind project firm entry w? sig? account?", "bid": "entry bid status", "contribution": "label box",
-    "bundle": "notice notice_signatures pool pool_signature order result_signature", "rfc3797": "figures", "none": "",
-    "sealed": "params joins releases contributions seed"}
-POOLS = {"registration": {"log_root", "facts", "root"}, "expert": {"facts", "root"}, "bid": {"root"}, "none": set()}
-PARTS = {"registration": {"facts", "log_size", "entries", "pad_key"}, "expert": {"facts", "groups", "entries", "pad_key"},
-         "bid": {"entries", "pad_key"}, "none": set()}
-def like(thing, form):
-    names = FORMS[form].split() if isinstance(thing, dict) else ["no object"]
-    return {name for name in names if name[-1] != "?"} <= set(thing) <= {name.rstrip("?") for name in names}
-def plain(thing, depth=0):
-    """Only objects with ASCII keys, arrays, strings and integers 0 … 2^53 − 1, at most 16 deep."""
-    if isinstance(thing, dict):
-        return depth < 17 and all(re.fullmatch("[!-~][ -~]*", key) and plain(thing[key], depth + 1) for key in thing)
-    number = type(thing) is int and 0 <= thing < 2**53
-    return depth < 17 and (all(plain(t, depth + 1) for t in thing) if isinstance(thing, list) else number or isinstance(thing, str))
+# 1. The one way to write a thing down: objects, arrays, strings and integers 0 … 2^53 − 1, keys sorted, no spaces
+canon = lambda thing: json.dumps(thing, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
 def read(raw):
     """What canonical bytes say, or None."""
     try:
-        thing = json.loads(raw.decode())
-        return thing if plain(thing) and canon(thing) == raw else None
+        thing, bare = json.loads(raw.decode()), re.sub(r'"(?:[^"\\]|\\.)*"', "", raw.decode())
+        fine = canon(thing) == raw and re.fullmatch(r"[][{}:,0-9]*", bare)
+        return thing if fine and all(int(number) < 2**53 for number in re.findall("[0-9]+", bare)) else None
     except (ValueError, RecursionError):
         return None
 
 # 2. Bytes, digests, trees
 D, num, u32 = b"gh-seal/2 ", lambda raw: int.from_bytes(raw, "big"), lambda number: number.to_bytes(4, "big")
-canon = lambda thing: json.dumps(thing, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
 sha = lambda *parts: hashlib.sha256(b"".join(parts)).digest()
 hm = lambda key, message: hmac.new(key, message, "sha256").digest()
 H = lambda tag, *parts: sha(framed(tag, parts))
@@ -110,12 +90,11 @@ def signed(key, message, signature):
 
 # 4. The boxes of the contributors: lock C of gh-seal/2
 def open_box(raw, params, digest, label, scalars):
-    """The 32 bytes inside; None when the box is not exactly as it must be."""
+    """The 32 bytes inside; fails when the box is not exactly as it must be."""
     box, seats = read(raw), params["holders"]
     teams = list(itertools.combinations(range(len(seats)), params["m"]))
-    if not like(box, "box") or (box["v"], box["params"], box["lot"], box["bidder"]) != (2, digest, "draw", label) or (
-            [len(box[name]) for name in ("salt", "cc", "E", "teams")] != [64, 64, 66, 64 * len(teams)]) or box["seq"] < 1:
-        return None
+    fields = (box["v"], box["params"], box["lot"], box["bidder"], *(len(box[name]) for name in ("salt", "cc", "E", "teams")))
+    need(len(box) == 9 and fields == (2, digest, "draw", label, 64, 64, 66, 64 * len(teams)) and box["seq"] >= 1, "fields")
     ctx = sha(D, b"ctx\0", canon({name: box[name] for name in ("bidder", "lot", "params", "salt", "seq", "v")}))
     def envelope(kc, team, shared):
         z = [kdf(shared(j)[0].to_bytes(32, "big"), ctx, b"holder\0" + bytes([j]) + unhex(box["E"] + seats[j]["pk"])) for j in team]
@@ -124,47 +103,32 @@ def open_box(raw, params, digest, label, scalars):
     kc = envelope(unhex(box["teams"])[32 * teams.index(team):], team, lambda j: times(scalars[j], box["E"]))
     own = num(kdf(kc, ctx, b"eph\0", 48)) % (Q - 1) + 1
     again = b"".join(envelope(kc, team, lambda j: times(own, seats[j]["pk"])) for team in teams)
-    found = (sha(D, b"kc\0", ctx, kc).hex(), flat(times(own, G)), again.hex())
-    return kc if found == (box["cc"], box["E"], box["teams"]) else None
-def void_or_open(*box):
-    try:
-        return open_box(*box)
-    except (Wrong, TypeError, ValueError, AttributeError, LookupError):
-        return None
+    need((sha(D, b"kc\0", ctx, kc).hex(), flat(times(own, G)), again.hex()) == (box["cc"], box["E"], box["teams"]), "lock")
+    return kc
 
-# 5. The steps, in order; each names what is wrong
-def check_fields(b):
-    need(isinstance(b, dict) and "notice" in b, "canonical form" if b is None else "fields")
-    n = b["notice"]
-    lottery, places, delay, sides = n["mode"] == "rfc3797", n["capacity"], n.get("delay", 0), n.get("contributors", [])
-    special = {"lottery"} if lottery else {"params", "contributors"} | ({"delay"} if n["mode"] == "high-stake" else set())
-    need(like(n, "notice") and set(n) & {"params", "contributors", "delay", "lottery"} == special and n["v"] == 1, "notice: fields")
-    ranks, values = [q for q in n["purposes"] if like(q, "rank")], [q for q in n["purposes"] if like(q, "value") and q["values"]]
-    names = {q["purpose"] for q in n["purposes"]}
+# 5. The steps, in order; each names what is wrong. The notice says which there are.
+def check_notice(n):
+    questions, places, sides = n["purposes"], n["capacity"], n.get("contributors", [])
+    names, ranks, delay = {q["purpose"] for q in questions}, [q for q in questions if "pick" in q], n.get("delay", 0)
     need(n["opening"].startswith(n["project"].replace("/", "-") + ":"), "notice.opening")
-    need(0 < len(names) == len(n["purposes"]) == len(ranks + values) and not (ranks and n["kind"] == "none"), "notice.purposes")
-    need(not lottery or (len(names) == len(ranks) == 1 and n["lottery"]), "notice.lottery")
+    need(0 < len(names) == len(questions) and not (ranks and n["kind"] == "none"), "notice.purposes")
     need(places == 0 if n["kind"] == "none" else 2 <= places <= 2**20 and places & (places - 1) == 0, "notice.capacity")
-    need(delay % 64 == 0 and delay <= 2**36, "notice.delay")
-    need(lottery or (ascending([s[0] for s in sides]) and [s[1] for s in sides].count("outside") > 1), "notice.contributors")
-    wanted = set((FORMS["bundle"] + " " + FORMS["rfc3797" if lottery else "sealed"]).split()) | PARTS[n["kind"]]
-    wanted |= {name for name in ("live", "delay") if delay} | {name for name in ("weights",) if n[name] == "listed"}
-    need(wanted == set(b), f"{min(wanted ^ set(b) or [''])}: fields")
-    need(like(b["pool"], "pool") and set(b["pool"]) & POOLS["registration"] == POOLS[n["kind"]], "pool: fields")
-    need(n["kind"] != "none" or b["pool"].get("inputs"), "pool.inputs")
+    need((delay > 0) == (n["mode"] == "high-stake") and delay % 64 == 0 and delay <= 2**36, "notice.delay")
+    outside = ascending([label for label, _ in sides]) and sum(side == "outside" for _, side in sides)
+    need(n["mode"] == "rfc3797" or outside > 1, "notice.contributors")
 def check_holders(b, n):
     p, seats = b["params"], b["params"]["holders"]
-    keys, ids = [seat[name] for seat in seats for name in ("pk", "sig")], {seat["id"] for seat in seats}
-    need(like(p, "params") and (p["v"], p["mode"], p["suite"]) == (2, "draw", "P256-SHA256-A256GCM")
-         and 2 <= p["m"] < len(seats) == len(ids) <= 9 and all(like(seat, "holder") for seat in seats) and all(map(point, keys))
-         and len(set(keys)) == len(keys) and p["deadline"] == p["unlock_until"] < p["release_until"], "params: fields")
+    keys, ids = {seat[name] for seat in seats for name in ("pk", "sig")}, [seat["id"] for seat in seats]
+    need(p["v"] == 2 <= p["m"] < len(seats) == len(set(ids)) == len(keys) / 2 < 10 and all(map(point, keys))
+         and (p["mode"], p["suite"]) == ("draw", "P256-SHA256-A256GCM")
+         and p["deadline"] == p["unlock_until"] < p["release_until"], "params: fields")
     need(sha(canon(p)).hex() == n["params"], "params")
     need((p["opening"], p["deadline"]) == (n["opening"], n["close"]), "params.opening")
-    need(len(b["joins"]) == len(seats) and all(like(join, "join") for join in b["joins"]), "joins: fields")
-    base = sha(D, b"base\0", canon({**p, "holders": [seat["id"] for seat in seats]}))
+    base = sha(D, b"base\0", canon({**p, "holders": ids}))
+    need(len(b["joins"]) == len(seats), "joins: fields")
     for s, j in zip(seats, b["joins"]):
-        need(signed(s["sig"], D + b"join\0" + base + unhex(s["pk"] + s["sig"]), j["join"]), f"joins.{s['id']}")
-        need(signed(s["pk"], D + b"ready\0" + base, j["ready"]), f"joins.{s['id']}.ready")
+        join = signed(s["sig"], D + b"join\0" + base + unhex(s["pk"] + s["sig"]), j["join"])
+        need(join and signed(s["pk"], D + b"ready\0" + base, j["ready"]), f"joins.{s['id']}")
 def check_logged(b, e, at):
     leaf, at = sha(b"\0", H("log", unhex(e["entry"]), unhex(e["rest"]))), f"{at}: not in the log before the close"
     root = climb(leaf, e["cell"], b["log_size"], [unhex(step) for step in e["path"]], at)
@@ -172,42 +136,139 @@ def check_logged(b, e, at):
     return H("cell", canon(e["body"]), unhex(e["salt"])).hex()
 def check_withdrawal(b, e, at):
     w, body, key = e["withdrawal"], e["withdrawal"]["body"], e["body"].get("account", "")
-    fits = check_logged(b, w, at) == w["entry"] and w["cell"] > e["cell"] and like(w, "withdrawal") and like(body, "withdraw")
-    meant = ("withdraw", e["body"]["project"], e["body"]["firm"], e["entry"])
-    need(fits and (body["kind"], body["project"], body["firm"], body["entry"]) == meant, f"{at}: for another entry")
-    need(len({"w", "sig", "account"} & set(body)) == 1, f"{at}: fields")
-    need("w" not in body or H("w", unhex(body["w"])).hex() == e["body"]["w"], f"{at}: secret does not match")
-    need(not key or "sig" not in body or signed(key, H("withdraw", unhex(e["entry"])), body["sig"]), f"{at}: secret does not match")
-def check_registration(b, n, e, at):
-    body, number = e["body"], check_logged(b, e, at)
-    need(like(body, "register") and body["kind"] == "register" and ("cert" in body) != ("account" in body), f"{at}.body: fields")
-    need(number == e["entry"], f"{at}: entry")
+    fits = check_logged(b, w, at) == w["entry"] and w["cell"] > e["cell"] and (
+        body["kind"], body["project"], body["firm"], body["entry"]) == ("withdraw", e["body"]["project"], e["body"]["firm"], e["entry"])
+    need(fits and len({"w", "sig", "account"} & set(body)) == 1, f"{at}: not for this entry")
+    right = H("w", unhex(body["w"])).hex() == e["body"]["w"] if "w" in body else (
+        not key or "sig" not in body or signed(key, H("withdraw", unhex(e["entry"])), body["sig"]))
+    need(right, f"{at}: secret does not match")
+def check_registration(n, body, at):
     statement = H("statement", canon({name: body[name] for name in body if name != "statement_sig"}))
     need(body["project"] == n["project"], f"{at}.project")
+    need(body["kind"] == "register" and ("cert" in body) != ("account" in body), f"{at}.body: fields")
     need("cert" in body or signed(body["account"], statement, body["statement_sig"]), f"{at}.statement_sig")
-    return body["firm"], number
 def check_entries(b, n):
-    """entry → label of all that were not withdrawn, and entry → status."""
-    labels, statuses, last, facts = {}, {}, "", dict(b.get("facts", []))
-    if "facts" in b:
+    """entry → label of all that may be drawn."""
+    live, eligible, last, kind = {}, {}, "", n["kind"]
+    facts = dict(b["facts"]) if kind in ("registration", "expert") else None
+    if facts is not None:
         need(H("facts", canon(b["facts"])).hex() == b["pool"]["facts"] and ascending([f[0] for f in b["facts"]]), "facts")
         need(n["capacity"] >= 2 * len(facts), "notice.capacity")
-    for i, e in enumerate(b.get("entries", [])):
-        at, who = f"entries[{i}]", f"entries[{i}].{'firm' if n['kind'] == 'registration' else 'person'}"
-        need(like(e, n["kind"]), f"{at}: fields")
-        if n["kind"] == "registration":
-            label, number = check_registration(b, n, e, at)
-        else:
-            label = e.get("person") or e["bid"]
-            number = (H("expert", n["project"], label, unhex(e["salt"])) if "person" in e else H("tie", unhex(label))).hex()
+    for i, e in enumerate(b["entries"] if kind != "none" else []):
+        at, label = f"entries[{i}]", e["body"]["firm"] if kind == "registration" else e["person" if kind == "expert" else "bid"]
+        number = (check_logged(b, e, at) if kind == "registration" else H("tie", unhex(label)).hex() if kind == "bid" else
+                  H("expert", n["project"], label, unhex(e["salt"])).hex())
         need(number == e["entry"], f"{at}: entry")
         need(number > last, f"{at}: order or duplicate")
-        need("facts" not in b or label in facts, f"{who}: not in the library")
+        if kind == "registration":
+            check_registration(n, e["body"], at)
+        who, status = f"{at}.{'firm' if kind == 'registration' else 'person'}", facts.get(label) if facts else "eligible"
+        need(status, f"{who}: not in the library")
         if "withdrawal" in e:
             check_withdrawal(b, e, f"{at}.withdrawal")
-        need("withdrawal" in e or label not in labels.values(), f"{who}: twice")
-        need(e["status"] == (facts[label] if "facts" in b else "eligible"), f"{at}.status")
-        last, live = number, [] if "withdrawal" in e else [number]
-        labels.update(dict.fromkeys(live, label))
-        statuses.update(dict.fromkeys(live, e["status"]))
-    return labels, statuses
+        need("withdrawal" in e or label not in [live[one][0] for one in live], f"{who}: twice")
+        need(e["status"] == status, f"{at}.status")
+        last = number
+        live.update({} if "withdrawal" in e else {number: (label, status)})
+    if kind != "none":
+        leaves = [H("leaf", unhex(entry), status) for entry, (_, status) in live.items()]
+        pads = [H("pad", n["project"], unhex(b["pad_key"]), i) for i in range(n["capacity"] - len(leaves))]
+        need(pads and tree([sha(b"\0", leaf) for leaf in sorted(leaves + pads)]).hex() == b["pool"]["root"], "pool.root")
+    eligible = {entry: label for entry, (label, status) in live.items() if status == "eligible"}
+    need(kind == "none" or len(eligible) >= max(1, n["minimum"]), "entries: fewer than the minimum")
+    for name in ["weights"] * (n["weights"] == "listed") + ["groups"] * (kind == "expert"):
+        need(H(name, canon(b[name])).hex() in b["pool"]["inputs"] and ascending(b[name]), name)
+        need(name == "groups" or [w[0] for w in b[name]] == sorted(facts or eligible.values()), name)
+    return eligible
+def open_contributions(b, n, pc):
+    """label → 32 bytes of every contribution that is not void, once the holders' releases are checked."""
+    seats, sides = {seat["id"]: (i, seat) for i, seat in enumerate(b["params"]["holders"])}, dict(n["contributors"])
+    scalars, good = {}, {}
+    for name, release in sorted(b["releases"].items()):
+        key, (place, seat) = num(unhex(release["key"])), seats.get(name, (0, None))
+        need(seat, f"releases.{name}: no holder")
+        need(signed(seat["sig"], H("release", pc), release["signature"]), f"releases.{name}: holder did not release for this pool")
+        need(0 < key < Q and flat(times(key, G)) == seat["pk"], f"releases.{name}: holder lies")
+        scalars[place] = key
+    need(len(scalars) >= b["params"]["m"], "releases: fewer than m")
+    labels = [c["label"] for c in b["contributions"]]
+    need(ascending(labels) and labels == [c[0] for c in b["pool"]["contributions"]], "contributions: labels")
+    for c, (label, digest) in zip(b["contributions"], b["pool"]["contributions"]):
+        need(label in sides, f"contributions.{label}: no contributor")
+        need(H("box", unhex(c["box"])).hex() == digest, f"contributions.{label}: box")
+        try:
+            good[label] = open_box(unhex(c["box"]), b["params"], n["params"], label, scalars)
+        except ERRORS:
+            print(f"void 无效: contribution of {label}")
+    need(sum(sides[label] == "outside" for label in good) > 1, "contributions: fewer than two from outside")
+    return good
+def find_seed(b, n, pc):
+    seed = H("seed", pc, *itertools.chain(*sorted(open_contributions(b, n, pc).items())))
+    if n["mode"] == "high-stake":
+        names, listing, signatures = dict(b["live"]["list"]), canon(b["live"]["list"]), b["live"]["signatures"]
+        need(names and signatures and ascending(b["live"]["list"]) and ascending(signatures), "live")
+        for name, key, signature in signatures:
+            need(name in names and signed(key, H("live", pc, listing), signature), f"live.signatures.{name}")
+        seed = H("live", pc, seed, listing)
+        for i in range(64):
+            seed = hashlib.pbkdf2_hmac("sha256", seed, b"gongheng/1/delay" + u32(i), n["delay"] // 64, 32)
+            need(seed.hex() == b["delay"][i] and len(b["delay"]) == 64, "delay")
+    need(seed.hex() == b["seed"], "seed")
+    return seed
+def find_answer(b, n, seed, eligible, q):
+    name, weights = q["purpose"], dict(b["weights"]) if n["weights"] == "listed" else {}
+    if "values" in q:
+        count = len(q["values"])
+        tries = (num(mac(seed, "int", name, c)) >> 256 - (count - 1).bit_length() for c in itertools.count())
+        return q["values"][next(number for number in tries if number < count)]
+    grouped = n["kind"] == "expert" and name.startswith("expert/")
+    entries = sorted(e for e in eligible if not grouped or [eligible[e], name[7:]] in b["groups"])
+    need(entries, f"order.{name}: nothing to draw from")
+    if n["mode"] == "rfc3797":
+        bits, figures = (math.comb(len(entries), q["pick"]) - 1).bit_length() + 16, b["figures"]
+        need(len(n["lottery"]) == len(figures) > 0 and all(figures), "figures")
+        need(len(entries) < 2**16 and bits <= sum(source[2] for source in n["lottery"]), "notice.lottery")
+        key = "".join("".join(f"{x}." for x in sorted(source)) + "/" for source in figures).encode()
+        spots = [num(hashlib.md5(u32(i)[2:] + key + u32(i)[2:]).digest()) for i in range(len(entries))]
+        return [entries.pop(spot % len(entries)) for spot in spots]
+    tickets = lambda e: [mac(seed, "ticket", name, unhex(e), t) for t in range(weights[eligible[e]])]
+    return sorted(entries, key=lambda e: (min(tickets(e)) if weights else mac(seed, "rank", name, unhex(e)), e))
+def verify(b):
+    """The lines to print for a good bundle."""
+    need(b, "canonical form")
+    n, p, pc, keys, taken = b["notice"], b["pool"], H("pool", canon(b["pool"])), b["notice"]["signers"], set()
+    check_notice(n)
+    need(p["project"] == n["project"], "pool.project")
+    need(p["notice"] == H("notice", canon(n)).hex(), "pool.notice")
+    need(signed(keys["platform"], H("pool-sig", pc), b["pool_signature"]), "pool_signature")
+    for name in ("owner", "platform"):
+        good = signed(keys[name], H("notice-sig", unhex(p["notice"])), b["notice_signatures"][name])
+        need(good, f"notice_signatures.{name}")
+    lottery = n["mode"] == "rfc3797"
+    need(not p["contributions"], "contributions: labels") if lottery else check_holders(b, n)
+    eligible = check_entries(b, n)
+    seed = None if lottery else find_seed(b, n, pc)
+    need(set(b["order"]) == {q["purpose"] for q in n["purposes"]}, "order")
+    for q in n["purposes"]:
+        answer, claimed = find_answer(b, n, seed, eligible, q), b["order"][q["purpose"]]
+        at = "order" if len(b["order"]) == 1 else f"order.{q['purpose']}"
+        need(type(answer) is type(claimed) and ("pick" in q or answer == claimed), at)
+        for i, (one, two) in enumerate(itertools.zip_longest(answer, claimed)):
+            need(one == two, f"{at}[{i}]")
+        picked = [eligible[e] for e in answer if eligible[e] not in taken][:q["pick"]] if "pick" in q else [answer]
+        taken |= set(picked)
+        yield f"{q['purpose']}: {' '.join(picked)}"
+    unsigned = canon({name: part for name, part in b.items() if name != "result_signature"})
+    need(signed(keys["platform"], H("result", sha(unsigned)), b["result_signature"]), "result_signature")
+    yield f"project {n['project']}, platform key {keys['platform']}"
+def main(path):
+    try:
+        raw = open(path, "rb").read()
+        lines = list(verify(read(raw)))
+    except OSError as error:
+        return print(error) or 2
+    except ERRORS as error:
+        return print(f"wrong 有误: {error if isinstance(error, Wrong) else 'fields'}") or 1
+    return print("good 无误", *lines, f"SHA-256 {hashlib.sha256(raw).hexdigest()}", sep="\n") or 0
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1]) if len(sys.argv) == 2 else print(__doc__) or 2)
