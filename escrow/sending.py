@@ -13,8 +13,9 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session, joinedload
 
 from ca.rights import SYSTEM, Actor, Role
-from escrow import banks, ledger, refunds, rules
-from escrow.banks import Bank, Heard
+from escrow import ledger, refunds, rules
+from escrow.banks import reach
+from escrow.banks.bank import Bank, Heard
 from escrow.models import PaymentFile, Receipt, Reconciliation, Refund, RefundState
 from storage import clock, jobs
 from storage.db import take
@@ -138,7 +139,7 @@ def tell(db: Session, file: PaymentFile) -> None:
     """Make sure the bank has this file: ask first, then tell; once it has it, there is nothing to do."""
     if file.told_at is not None:
         return
-    bank = banks.named(file.bank)
+    bank = reach.named(db, file.bank)
     payments = list(file.refunds)
     file.tries += 1
     if bank.ask(payments[0].end_to_end_id).heard is Heard.UNKNOWN:
@@ -198,7 +199,7 @@ def ask_file(db: Session, file: str) -> None:
 
 def ask(db: Session, file: PaymentFile) -> None:
     """Ask about what is unclear. What the bank never had is told again, under the same numbers."""
-    bank, missing = banks.named(file.bank), 0
+    bank, missing = reach.named(db, file.bank), 0
     for refund in list(file.refunds):
         refund = take(db, Refund, refund.id)
         if refund.state in (RefundState.SENT, RefundState.UNCLEAR):

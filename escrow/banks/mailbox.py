@@ -12,7 +12,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import httpx
 
-from escrow.banks import Heard, Letter, Told, Unreachable
+from escrow.banks.bank import Heard, Letter, Told, Unreachable
 from escrow.banks.iso20022 import Payment, write_payments
 from escrow.models import Refund
 from storage.forms import BEIJING

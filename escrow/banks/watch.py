@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from ca.rights import SYSTEM
 from escrow import receipts, reconciliation, refunds
-from escrow.banks import Bank
+from escrow.banks.bank import Bank
 from escrow.banks.iso20022 import Line, Message, Page, Unreadable, read
 from escrow.models import BankLine, BankMessage, PaymentFile, Refund, RefundState, Statement
 from storage import clock, journal

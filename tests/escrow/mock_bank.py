@@ -8,8 +8,8 @@ from typing import Any
 import httpx
 from mockbank.server import Config, make_server
 
-from escrow.banks import connect, disconnect
 from escrow.banks.mailbox import MailboxBank
+from escrow.banks.reach import connect, disconnect
 
 ACCOUNT, HOLDER = "CN23ESCROW8801", "公共资源交易中心保证金专户"
 PAYER = "CN14PAYER0001"

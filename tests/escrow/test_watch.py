@@ -6,8 +6,9 @@ import pytest
 from sqlalchemy import func, select
 
 from ca.rights import SYSTEM, Role
-from escrow import banks, deposits, ledger, receipts, refunds, sending
-from escrow.banks import Heard, Unreachable, watch
+from escrow import deposits, ledger, receipts, refunds, sending
+from escrow.banks import reach, watch
+from escrow.banks.bank import Heard, Unreachable
 from escrow.models import (
     BankLine,
     BankMessage,
@@ -281,11 +282,11 @@ def test_a_bank_that_is_away_is_told_later(db, held, demo):
         def ask(self, end_to_end_id):
             raise Unreachable("timeout")
 
-    real = banks.named("mock")
-    banks.connect(Away())
+    real = reach.named(db, "mock")
+    reach.connect(Away())
     with pytest.raises(Unreachable):
         send(db)
-    banks.connect(real)
+    reach.connect(real)
     file = db.scalars(select(PaymentFile)).one()
     assert (file.told_at, refund.state) == (None, R.SENT)
 
