@@ -8,8 +8,8 @@ Nothing here opens a connection: what was not handed in is not known.
 
 import threading
 from collections import OrderedDict
-from collections.abc import Coroutine, Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Coroutine, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Any, TypeVar
@@ -19,7 +19,7 @@ from cryptography.exceptions import InvalidSignature
 from OpenSSL import crypto
 from pyhanko_certvalidator import ValidationContext
 from pyhanko_certvalidator.authority import CertTrustAnchor, TrustedServiceType, TrustQualifiers, derive_quals_from_cert
-from pyhanko_certvalidator.errors import ValidationError
+from pyhanko_certvalidator.errors import RevokedError, ValidationError
 from pyhanko_certvalidator.path import ValidationPath
 from pyhanko_certvalidator.policy_decl import PKIXValidationParams
 from pyhanko_certvalidator.validate import async_validate_path
@@ -31,6 +31,7 @@ from ca.trust import Anchor, Asked, Policy, TrustList
 
 LONGEST = 8  # certificates in a path, anchor included
 MOST_TRIES = 64  # signatures verified while looking for a path
+MOST_WAYS = 8  # paths judged
 REMEMBERED = 4096  # good paths kept
 T = TypeVar("T")
 
@@ -82,46 +83,99 @@ def check(
     trust: TrustList,
     at: datetime,
     crls: Iterable[bytes | RevocationList] = (),
+    ocsps: Iterable[bytes] = (),
     purpose: str = "sign",
 ) -> Path:
     """Everything that can be said of this certificate at this moment. Raises Unreadable for a broken list.
 
-    `purpose`: "sign", or "any" when only the path is asked about.
+    `purpose`: "sign", or "any" when only the path is asked about. Of several ways up the first good one is
+    told; when none is good, the one with the least against it.
     """
-    lists = as_lists(crls)
-    key = (certificate.der, tuple(link.der for link in chain), trust.version, tuple(one.der for one in lists), purpose)
+    answers = Answers(as_lists(crls), tuple(ocsps))
+    key = (certificate.der, tuple(link.der for link in chain), trust.version, answers, purpose)
     if (known := _remembered.at(key, at)) is not None:
         return known
-    path, window = _check(certificate, chain, trust, at, lists, purpose)
-    if path.good and window is not None:
-        _remembered.keep(key, path, window)
-    return path
+    worst: Path | None = None
+    for links, anchor, reasons in climb(certificate, chain, trust):
+        path, window = _judge(links, anchor, reasons, answers, at, purpose)
+        if path.good:
+            if window is not None:
+                _remembered.keep(key, path, window)
+            return path
+        if worst is None or len(path.reasons) < len(worst.reasons):
+            worst = path
+    assert worst is not None, "there is always a way, if only one of a single link"
+    return worst
 
 
-def _check(
-    certificate: Certificate,
-    chain: Sequence[Certificate],
-    trust: TrustList,
+@dataclass(frozen=True)
+class Answers:
+    """What we hold about revocation: lists, and OCSP responses as they were received."""
+
+    lists: tuple[RevocationList, ...]
+    ocsps: tuple[bytes, ...] = ()
+
+
+Way = tuple[tuple[Certificate, ...], Anchor | None, list[str]]
+
+
+def climb(certificate: Certificate, chain: Sequence[Certificate], trust: TrustList) -> Iterator[Way]:
+    """Ways up to an anchor by names and signatures; or one of a single link, no anchor, and why."""
+    if any(anchor.certificate == certificate for anchor in trust.anchors):
+        yield (certificate,), None, ["anchor_itself"]
+        return
+    tries, found, named = 0, 0, False
+    waiting: list[tuple[Certificate, ...]] = [(certificate,)]
+    while waiting and found < MOST_WAYS:
+        links = waiting.pop()
+        top = links[-1]
+        for anchor in trust.anchors:
+            if _could_issue(anchor.certificate, top) and (tries := tries + 1) <= MOST_TRIES:
+                if top.signed_by(anchor.certificate):
+                    found += 1
+                    yield (*links, anchor.certificate), anchor, []
+                named = True
+        for issuer in dict.fromkeys((*chain, *trust.known)):
+            if len(links) == LONGEST - 1 or issuer in links or not _could_issue(issuer, top):
+                continue
+            if (tries := tries + 1) <= MOST_TRIES and top.signed_by(issuer):
+                waiting.append((*links, issuer))
+    if found:
+        return
+    reason = "self_signed" if certificate.self_issued else "same_name_other_key" if named else "unknown_ca"
+    yield (certificate,), None, [reason]
+
+
+def _judge(
+    links: tuple[Certificate, ...],
+    anchor: Anchor | None,
+    reasons: list[str],
+    known: "Answers",
     at: datetime,
-    lists: Sequence[RevocationList],
     purpose: str,
 ) -> tuple[Path, tuple[datetime, datetime] | None]:
-    # 1. The way up, by names and signatures.
-    links, anchor, reasons = climb(certificate, chain, trust)
+    """One way up, in numbered steps that all run; and from when to when a good result stays good."""
     policy = anchor.policy if anchor else Policy()
-    # 2. What each certificate is made of.
-    reasons += _weaknesses(links, anchor, policy)
-    # 3. In force at the moment.
+    # 1. What each certificate is made of.
+    reasons = reasons + _weaknesses(links, anchor, policy)
+    # 2. In force at the moment.
     late, early = [c for c in links if at > c.not_after], [c for c in links if at < c.not_before]
-    # 4. What the certificate may be used for.
-    usage_good = purpose == "any" or _may_sign(certificate, policy)
-    # 5. Revocation, from the lists in hand.
-    answers = _answers(links, lists, at) if anchor else []
+    # 3. What the certificate may be used for.
+    usage_good = purpose == "any" or _may_sign(links[0], policy)
+    # 4. Revocation, by our own reading of plain lists; what is not plain is left to certvalidator.
+    answers = _answers(links, known.lists, at) if anchor else []
     worst = _worst(answers)
-    # 6. Both checkers; at a moment when all were in force, so that they speak of the path and nothing else.
+    unsure = worst.state in (Revocation.MISSING, Revocation.STALE)
+    if anchor and unsure and not late and not early and (known.ocsps or any(not one.usable for one in known.lists)):
+        worst = _asked_of_certvalidator(links, anchor, known, at, worst)
+    # 5. Both checkers; at a moment when all were in force, so that they speak of the path and nothing else.
     moment = at if not late and not early else _common_moment(links)
     if anchor and moment and not reasons:
-        reasons += _checkers(links, anchor, lists, answers, moment, whole=moment == at)
+        plain = moment == at and bool(answers) and all(answer.state is Revocation.GOOD for answer in answers)
+        reasons += _checkers(links, anchor, known.lists if plain else (), answers, moment)
+    words = [*reasons, *(["expired"] if late else []), *(["not_yet_valid"] if early else [])]
+    words += [] if usage_good else ["wrong_usage"]
+    words += [] if anchor is None or worst.state is Revocation.GOOD else [f"revocation_{worst.state.value}"]
     path = Path(
         links=links,
         anchor=anchor,
@@ -131,38 +185,9 @@ def _check(
         revocation=worst.state,
         revoked_by=worst.by,
         revoked_at=worst.since,
-        reasons=(),
+        reasons=tuple(dict.fromkeys(words)),
     )
-    words = [*reasons, *(["expired"] if late else []), *(["not_yet_valid"] if early else [])]
-    words += [] if usage_good else ["wrong_usage"]
-    words += [] if anchor is None or worst.state is Revocation.GOOD else [f"revocation_{worst.state.value}"]
-    return replace(path, reasons=tuple(dict.fromkeys(words))), _window(links, answers)
-
-
-def climb(
-    certificate: Certificate, chain: Sequence[Certificate], trust: TrustList
-) -> tuple[tuple[Certificate, ...], Anchor | None, list[str]]:
-    """The links up to an anchor; or as far as it goes, no anchor, and why."""
-    if any(anchor.certificate == certificate for anchor in trust.anchors):
-        return (certificate,), None, ["anchor_itself"]
-    tries, named = 0, False
-    waiting: list[tuple[Certificate, ...]] = [(certificate,)]
-    while waiting:
-        links = waiting.pop()
-        top = links[-1]
-        for anchor in trust.anchors:
-            if _could_issue(anchor.certificate, top) and (tries := tries + 1) <= MOST_TRIES:
-                if top.signed_by(anchor.certificate):
-                    return (*links, anchor.certificate), anchor, []
-                named = True
-        for issuer in (*chain, *trust.known):
-            if len(links) == LONGEST - 1 or issuer in links or not _could_issue(issuer, top):
-                continue
-            if (tries := tries + 1) <= MOST_TRIES and top.signed_by(issuer):
-                waiting.append((*links, issuer))
-    if certificate.self_issued:
-        return (certificate,), None, ["self_signed"]
-    return (certificate,), None, ["same_name_other_key" if named else "unknown_ca"]
+    return path, _window(links, answers)
 
 
 def _could_issue(issuer: Certificate, issued: Certificate) -> bool:
@@ -238,19 +263,26 @@ def _checkers(
     lists: Sequence[RevocationList],
     answers: Sequence[Answer],
     moment: datetime,
-    *,
-    whole: bool,
 ) -> list[str]:
-    """Reasons of the checkers to refuse. They read the lists, too, when our own reading was good throughout."""
-    ask_them = whole and all(answer.state is Revocation.GOOD for answer in answers)
+    """Reasons of the checkers to refuse. Given lists, they read them, too."""
     found = []
-    if not _certvalidator(links, anchor, lists if ask_them else (), moment):
+    if _certvalidator(links, anchor, Answers(tuple(lists)), moment) is not Revocation.GOOD:
         found.append("path_refused")
     listed_later = any(answer.since is not None for answer in answers)  # OpenSSL knows no "revoked, but later"
     partial = not anchor.certificate.self_issued  # and wants a list for an anchor that is no root
-    if not _openssl(links, anchor, lists if ask_them and not listed_later and not partial else (), moment):
+    if not _openssl(links, anchor, () if listed_later or partial else lists, moment):
         found.append("path_refused_by_openssl")
     return found
+
+
+def _asked_of_certvalidator(
+    links: Sequence[Certificate], anchor: Anchor, known: "Answers", at: datetime, ours: Answer
+) -> Answer:
+    """Delta, partitioned and indirect lists, and OCSP: its word, where our own reading knows nothing."""
+    said = _certvalidator(links, anchor, known, at)
+    if said is Revocation.GOOD:
+        return Answer(Revocation.GOOD, "OCSP" if known.ocsps else "CRL")
+    return Answer(said, ours.by, ours.since) if said is Revocation.REVOKED else ours
 
 
 class _Known(x509.Certificate):
@@ -272,27 +304,33 @@ def _known(certificate: Certificate, policy: Policy) -> x509.Certificate:
 
 
 def _certvalidator(
-    links: Sequence[Certificate], anchor: Anchor, lists: Sequence[RevocationList], moment: datetime
-) -> bool:
-    """RFC 5280 §6 by pyhanko-certvalidator over exactly this path; with lists, revocation is required."""
+    links: Sequence[Certificate], anchor: Anchor, known: "Answers", moment: datetime
+) -> Revocation | None:
+    """RFC 5280 §6 by pyhanko-certvalidator over exactly this path; with answers, revocation is required.
+
+    GOOD, REVOKED, or None when it refuses the path or knows too little.
+    """
     root = CertTrustAnchor(anchor.certificate.asn1, quals=_qualifiers(anchor))
     between = [_known(link, anchor.policy) for link in reversed(links[1:-1])]
-    context = ValidationContext(
-        trust_roots=[root],
-        other_certs=between,
-        crls=[one.asn1 for one in lists],
-        moment=moment,
-        revocation_mode="require" if lists else "none",
-        allow_fetching=False,
-        time_tolerance=timedelta(0),
-        signature_validator=Validator(),
-    )
     path = ValidationPath(root, between, _known(links[0], anchor.policy))
     try:
+        context = ValidationContext(
+            trust_roots=[root],
+            other_certs=between,
+            crls=[one.asn1 for one in known.lists],
+            ocsps=list(known.ocsps),
+            moment=moment,
+            revocation_mode="require" if known.lists or known.ocsps else "none",
+            allow_fetching=False,
+            time_tolerance=timedelta(0),
+            signature_validator=Validator(),
+        )
         at_once(async_validate_path(context, path))
-    except (ValidationError, InvalidSignature, ValueError, TypeError, KeyError, NotImplementedError):
-        return False
-    return True
+    except RevokedError as error:
+        return None if error.is_side_validation else Revocation.REVOKED
+    except (ValidationError, InvalidSignature, ValueError, TypeError, KeyError, NotImplementedError, LookupError):
+        return None
+    return Revocation.GOOD
 
 
 def _qualifiers(anchor: Anchor) -> TrustQualifiers:

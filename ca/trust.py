@@ -37,6 +37,14 @@ class Asked(StrEnum):
     WHEN_KNOWN = "when_known"  # said in the verdict, but accepted
 
 
+def _shaped(value: Any, *, like: Any) -> Any:
+    """A TOML value in the shape of a policy's field. Raises TypeError and ValueError."""
+    wanted: type = list if isinstance(like, frozenset | tuple) else str if isinstance(like, str | bytes) else type(like)
+    if type(value) is not wanted or (isinstance(value, list) and not all(type(one) is str for one in value)):
+        raise TypeError(value)
+    return value.encode() if isinstance(value, str) and isinstance(like, bytes) else type(like)(value)
+
+
 @dataclass(frozen=True)
 class Policy:
     """认证策略: what we accept from one CA."""
@@ -54,13 +62,11 @@ class Policy:
     @classmethod
     def read(cls, wishes: Mapping[str, Any]) -> "Policy":
         """From plain values, as a TOML file beside the anchor has them. Raises Unreadable."""
-        shapes = {name: type(getattr(cls(), name)) for name in (wanted.name for wanted in fields(cls))}
+        made: dict[str, Any] = {}
         try:
-            if unknown := set(wishes) - set(shapes):
-                raise ValueError(f"unknown: {sorted(unknown)}")
-            made = {
-                name: value.encode() if shapes[name] is bytes else shapes[name](value) for name, value in wishes.items()
-            }
+            for name, value in wishes.items():
+                default = getattr(cls(), name)
+                made[name] = _shaped(value, like=default)
             if "kinds" in made:
                 made["kinds"] = frozenset(KeyKind(kind) for kind in made["kinds"])
             return cls(**made)
