@@ -2,9 +2,9 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import copy from "../../app/static/parts/copy.js";
 import focus from "../../app/static/parts/focus.js";
-import unmask from "../../app/static/parts/unmask.js";
+import unmask, { markFresh } from "../../app/static/parts/unmask.js";
 import { addressOf } from "../../app/static/start.js";
-import { Element, openPage, timers } from "./page.mjs";
+import { Element, openPage } from "./page.mjs";
 
 test("copy: the button shows itself only where copying works, and says what it did", async () => {
   const page = openPage();
@@ -34,19 +34,20 @@ test("focus: the summary takes the focus, and a link leads into its field", asyn
   assert.ok(summary.focused && field.focused && stopped);
 });
 
-test("unmask: calm for most, at once for those who want no motion", async () => {
-  const { later, run, waiting } = timers();
-  const still = new Element();
-  unmask(still, { wantsNoMotion: true, later });
-  assert.equal(waiting.length, 0);
-  assert.equal(still.classList.contains("is-masked"), false);
+function named(...names) {
+  const elements = names.map((name) => Object.assign(new Element(), { textContent: name }));
+  return { elements, querySelectorAll: (selector) => (selector === ".unmask" ? elements : []) };
+}
 
-  const moving = new Element();
-  unmask(moving, { wantsNoMotion: false, later });
-  assert.equal(moving.classList.contains("is-masked"), true);
-  await run();
-  assert.equal(moving.classList.contains("is-masked"), false);
-  assert.equal(moving.classList.contains("is-revealing"), true);
+test("unmask: only a name that has just come moves", () => {
+  const [old, fresh] = [new Element(), new Element("div", { fresh: "" })];
+  unmask(old);
+  unmask(fresh);
+  assert.deepEqual([old, fresh].map((element) => element.classList.contains("is-fresh")), [false, true]);
+
+  const next = named("清源", "恒正");
+  markFresh(named(" 清源 "), next);
+  assert.deepEqual(next.elements.map((element) => element.classList.contains("is-fresh")), [false, true]);
 });
 
 test("start: a part's address follows from its name", () => {

@@ -3,11 +3,11 @@
 import { serverTime } from "./server-time.js";
 
 const WORDS = {
-  zh: { units: [" 天", " 小时", " 分", " 秒"], left: (words) => `还有 ${words}`, warn: (minutes) => `距截止还有 ${minutes} 分钟` },
-  en: { units: [" d", " h", " min", " s"], left: (words) => `${words} left`, warn: (minutes) => `${minutes} minute${minutes > 1 ? "s" : ""} left` },
+  zh: { units: ["天", "小时", "分", "秒"], left: (words) => `还有 ${words}`, warn: (minutes) => `距截止还有 ${minutes} 分钟` },
+  en: { units: ["d", "h", "min", "s"], left: (words) => `${words} left`, warn: (minutes) => `${minutes} minute${minutes > 1 ? "s" : ""} left` },
 };
 
-/** `2 天 3 小时 04 分 05 秒`; days and hours only when there are any. */
+/** `2 天 03 小时 04 分 05 秒`; days and hours only when there are any; a number and its unit stay on one line. */
 export function leftInWords(milliseconds, language = "zh") {
   const words = WORDS[language] ?? WORDS.zh;
   const seconds = Math.max(0, Math.ceil(milliseconds / 1000));
@@ -15,7 +15,7 @@ export function leftInWords(milliseconds, language = "zh") {
   const first = counts.findIndex((count) => count > 0);
   const shown = counts.slice(first < 0 ? 3 : first);
   const units = words.units.slice(4 - shown.length);
-  return words.left(shown.map((count, place) => `${place ? String(count).padStart(2, "0") : count}${units[place]}`).join(" "));
+  return words.left(shown.map((count, place) => `${place ? String(count).padStart(2, "0") : count}\u00a0${units[place]}`).join(" "));
 }
 
 function say(text) {

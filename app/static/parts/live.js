@@ -1,6 +1,8 @@
 // A region that shows itself anew: <div data-part="live" data-address="…" data-every="2">.
 // It rests while the tab is hidden, slows down when the server does not answer, and never replaces what has the focus
 // or what somebody has unfolded.
+import { markFresh } from "./unmask.js";
+
 export function nextPause(every, failures) {
   return Math.min(every * 2 ** failures, Math.max(30, every)) * 1000;
 }
@@ -49,5 +51,6 @@ export function swap(element, text) {
   for (const details of holder.content.querySelectorAll("details")) {
     if (open.has(details.querySelector("summary")?.textContent)) details.open = true;
   }
+  markFresh(element, holder.content);
   element.replaceChildren(holder.content);
 }
