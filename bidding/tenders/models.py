@@ -13,6 +13,7 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 from bidding.tenders import rules
 from ca.openings import Opening
 from ca.parties import Organisation, Region
+from ca.sealing.params import Params
 from storage.db import Fen, Json, Moment, Row, by_value
 from storage.values import Money
 
@@ -170,6 +171,13 @@ class Tender(Row):
         return rules.profile(self.profile)
 
     @property
+    def params(self) -> Params:
+        """The parameters its bids are sealed for, once they are closed."""
+        assert self.opening is not None
+        assert self.opening.params is not None
+        return Params.read(self.opening.params.encode())
+
+    @property
     def is_blind(self) -> bool:
         """Whether nothing may yet tell who takes part, or how many."""
         return self.state in BLIND
@@ -240,7 +248,10 @@ class Contract(Row):
 
     __tablename__ = "tender_contract"
     called: ClassVar[str] = "合同"
-    STATE_NAMES: ClassVar[dict[ContractState, str]] = {ContractState.DRAFT: "待双方确认", ContractState.SIGNED: "已签订"}
+    STATE_NAMES: ClassVar[dict[ContractState, str]] = {
+        ContractState.DRAFT: "待双方确认",
+        ContractState.SIGNED: "已签订",
+    }
     MOVES: ClassVar[dict[ContractState, set[ContractState]]] = {
         ContractState.DRAFT: {ContractState.SIGNED},
         ContractState.SIGNED: set(),

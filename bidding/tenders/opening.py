@@ -249,7 +249,9 @@ def unlocks(db: Session, tender: Tender) -> list[dict[str, str]]:
 
 def close_message(tender: Tender) -> bytes:
     """What the supervisor signs: D ‖ "close\\0" ‖ SHA-256(params) ‖ freeze root ‖ unlock root."""
-    assert tender.params_hash and tender.freeze_root and tender.unlock_root
+    assert tender.params_hash
+    assert tender.freeze_root
+    assert tender.unlock_root
     return messages.close(*(bytes.fromhex(one) for one in (tender.params_hash, tender.freeze_root, tender.unlock_root)))
 
 
@@ -288,7 +290,8 @@ def close(db: Session, tender: Tender, signature: bytes, *, by: Actor, recognise
 
 def release_evidence(db: Session, tender: Tender) -> dict[str, Any]:
     """What each holder's gate must see before it releases."""
-    assert tender.freeze is not None and tender.close is not None
+    assert tender.freeze is not None
+    assert tender.close is not None
     bids = db.scalars(select(Bid).where(Bid.tender_id == tender.id, Bid.state.in_(SHOWN))).all()
     return {
         "freeze": {"root": tender.freeze_root, "bids": len(bids), "message": tender.freeze},

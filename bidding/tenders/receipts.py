@@ -19,7 +19,8 @@ from ca.sealing.params import written
 
 def of(tender: Tender, bid: Bid, key: PlatformKey) -> dict[str, Any]:
     """The signed receipt of a sealed bid; `salt` is told to the bidder alone."""
-    assert tender.params_hash is not None and bid.seq is not None
+    assert tender.params_hash is not None
+    assert bid.seq is not None
     salt, file = os.urandom(32), bytes.fromhex(bid.digest)
     leaf, params = messages.salted_leaf(salt, file), bytes.fromhex(tender.params_hash)
     place = {"lot": str(bid.lot.number), "bidder": bid.bidder.credit_code, "seq": bid.seq}

@@ -182,11 +182,9 @@ def _first_fault(
     db: Session, store: Store, tender: Tender, held: Registration, bid: Bid, recognised: Recognised
 ) -> str | None:  # fmt: skip
     """The code of the first thing that is wrong, or None."""
-    assert tender.opening is not None and tender.opening.params is not None
-    params = Params.read(tender.opening.params.encode())
     # 1. The sealed file: form, opening, lot, bidder, version.
     try:
-        header = _header(store, bid, params, held)
+        header = _header(store, bid, tender.params, held)
     except UploadRefused as refused:
         return str(refused.facts["fault"])
     bid.header, bid.seq = header.fields, header.seq

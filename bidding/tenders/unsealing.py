@@ -26,7 +26,6 @@ from ca.certificates import Unreadable
 from ca.rights import SYSTEM
 from ca.sealing.faults import BIDDER, PLATFORM, Fault
 from ca.sealing.file import open_sealed
-from ca.sealing.params import Params
 from ca.strict_zip import BadArchive
 from storage import clock
 from storage.db import find, take
@@ -122,8 +121,10 @@ def _line(bid: Bid) -> dict[str, Any]:
 
 def _unseal(store: Store, tender: Tender, bid: Bid, plain: Path) -> str:
     """The plaintext at `plain` and its SHA-256. Raises Fault."""
-    assert tender.opening is not None and tender.opening.params is not None and bid.object_key is not None
-    assert bid.kb is not None and bid.seq is not None
+    assert tender.opening is not None
+    assert bid.object_key is not None
+    assert bid.kb is not None
+    assert bid.seq is not None
     sealed = plain.with_name("bid.sealed")
     try:
         with store.open(bid.object_key) as source, sealed.open("wb") as target:
@@ -132,7 +133,7 @@ def _unseal(store: Store, tender: Tender, bid: Bid, plain: Path) -> str:
         raise Fault("DIGEST", PLATFORM, type(error).__name__) from error
     with sealed.open("rb") as source:
         opened = open_sealed(
-            source, plain, Params.read(tender.opening.params.encode()), lot=str(bid.lot.number),
+            source, plain, tender.params, lot=str(bid.lot.number),
             bidder=bid.bidder.credit_code, seq=bid.seq, digest=bytes.fromhex(bid.digest), kb=bid.kb,
             scalars=_scalars(tender.opening),
         )  # fmt: skip
@@ -178,7 +179,8 @@ def _read(tender: Tender, bid: Bid, plain: Path, recognised: Recognised) -> None
 
 
 def _take_price(tender: Tender, bid: Bid, raw: bytes | None) -> None:
-    assert tender.opening is not None and bid.seq is not None
+    assert tender.opening is not None
+    assert bid.seq is not None
     if raw is None:
         raise PriceWrong("PRICE_MISSING")
     form = read_price(
@@ -190,7 +192,7 @@ def _take_price(tender: Tender, bid: Bid, raw: bytes | None) -> None:
 def document(store: Store, bid: Bid, name: str) -> IO[bytes]:
     """One document of an opened bid, as a stream. Raises KeyError for a name that is not in it."""
     assert bid.plaintext_key is not None
-    spooled = tempfile.TemporaryFile(prefix="bid-")
+    spooled = tempfile.TemporaryFile(prefix="bid-")  # noqa: SIM115 – the caller closes it
     with tempfile.TemporaryDirectory(prefix="reading-") as folder:
         plain = Path(folder) / "bid.asice"
         with store.open(bid.plaintext_key) as source, plain.open("wb") as target:

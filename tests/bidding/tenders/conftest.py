@@ -36,7 +36,6 @@ from ca.keys import KeyKind
 from ca.rights import Role
 from ca.sealing import messages
 from ca.sealing.file import Sealed, seal
-from ca.sealing.params import Params
 from storage import clock
 from storage.objects import Store
 from storage.values import Money, check_character
@@ -158,13 +157,13 @@ class Stage:
         self, tender: Tender, person: parties.Person, price: str = "800000.00", *, seq: int = 1,
         container: bytes | None = None, random: Callable[[int], bytes] | None = None, **context: Any,
     ) -> Made:  # fmt: skip
-        assert tender.opening is not None and tender.opening.params is not None
+        assert tender.opening is not None
         meant = {"opening": tender.opening.name, "lot": "1", "bidder": person.organisation.credit_code, "seq": seq}
         plain, sealed = self.folder / f"plain{next(_numbers)}", self.folder / f"sealed{next(_numbers)}"
         plain.write_bytes(container if container is not None else self.asice(person, price, **meant | context))
         lot, holder = context.get("lot", "1"), context.get("bidder", meant["bidder"])
         given = {"random": random} if random else {}
-        made = seal(plain, sealed, Params.read(tender.opening.params.encode()), lot=lot, bidder=holder, seq=seq, **given)
+        made = seal(plain, sealed, tender.params, lot=lot, bidder=holder, seq=seq, **given)
         return Made(sealed.read_bytes(), self.sign(person, sealed.read_bytes()), made)
 
     def asice(self, person: parties.Person, price: str, **context: Any) -> bytes:
@@ -202,7 +201,8 @@ class Stage:
     def at(self, moment: datetime, plus: timedelta = timedelta(0)) -> None:
         """Let the database's clock stand at this moment (and run on)."""
         shift = moment + plus - clock.database(self.db) + self._shift()
-        self.db.execute(text("SELECT set_config('gongheng.shift', :by, false)"), {"by": f"{shift.total_seconds()} seconds"})
+        seconds = f"{shift.total_seconds()} seconds"
+        self.db.execute(text("SELECT set_config('gongheng.shift', :by, false)"), {"by": seconds})
 
     def _shift(self) -> timedelta:
         told = self.db.execute(text("SELECT nullif(current_setting('gongheng.shift', true), '')::interval")).scalar()
@@ -245,12 +245,12 @@ class Stage:
 
 
 @pytest.fixture
-def stage(db: Session, store: Store, tmp_path: Path, cas: DemoCas, recognised: Recognised) -> Iterator[Stage]:
+def stage(db: Session, store: Store, tmp_path: Path, cas: DemoCas, recognised: Recognised) -> Stage:
     region = parties.add_region(db, f"51{next(_numbers)}", "示例市")
     notices.set_profile(db, region, "demo", by=notices.SYSTEM)
     folder = tmp_path / "home"
     folder.mkdir()
-    yield Stage(db, store, folder, cas, recognised, PlatformKey.at(tmp_path / "keys"), region)
+    return Stage(db, store, folder, cas, recognised, PlatformKey.at(tmp_path / "keys"), region)
 
 
 @contextmanager
