@@ -6,7 +6,6 @@ from typing import Any
 from ca import merkle
 from ca.draws import chance, pool, registration, shapes
 from ca.draws.chance import CannotDraw
-from ca.draws.registration import NotRegistration
 from ca.draws.shapes import BID, ELIGIBLE, EXPERT, NONE, REGISTRATION, Wrong
 
 Dict = dict[str, Any]
@@ -104,10 +103,8 @@ class Entries:
     def _registration(self, where: str, body: Dict) -> None:
         if body["project"] != self.notice["project"]:
             raise Wrong(f"{where}.project")
-        try:
-            registration.check(body)
-        except NotRegistration as error:
-            raise Wrong(f"{where}.body: fields") from error
+        if ("cert" in body) == ("account" in body):
+            raise Wrong(f"{where}.body: fields")
         holds = registration.statement_holds(body)
         if holds is None and self.statements is not None:
             holds = self.statements(body)
@@ -119,24 +116,17 @@ class Entries:
     def _withdrawal(self, where: str, entry: Dict) -> None:
         withdrawal, body = entry["withdrawal"], entry["withdrawal"]["body"]
         self._logged(where, withdrawal)
-        if self._commitment(withdrawal).hex() != withdrawal["entry"]:
-            raise Wrong(f"{where}: entry")
-        meant = (body["project"], body["firm"], body["entry"])
-        if meant != (entry["body"]["project"], entry["body"]["firm"], entry["entry"]):
-            raise Wrong(f"{where}: for another entry")
-        if withdrawal["cell"] <= entry["cell"]:
-            raise Wrong(f"{where}: before the registration")
-        try:
-            registration.check(body)
-        except NotRegistration as error:
-            raise Wrong(f"{where}: fields") from error
-        holds = registration.withdrawal_holds(body, entry["body"])
-        if holds is False:
+        said = (body["project"], body["firm"], body["entry"])
+        meant = (entry["body"]["project"], entry["body"]["firm"], entry["entry"])
+        late = withdrawal["cell"] > entry["cell"]
+        if self._commitment(withdrawal).hex() != withdrawal["entry"] or said != meant or not late:
+            raise Wrong(f"{where}: not for this entry")
+        if not registration.one_reason(body) or registration.withdrawal_holds(body, entry["body"]) is False:
             raise Wrong(f"{where}: secret does not match")
-        if holds is None:
-            self.remarks.append(
-                f"{where}: {'on the record ' + body['account'] if 'account' in body else 'by a certificate'}"
-            )
+        if "account" in body:
+            self.remarks.append(f"{where}: on the record {body['account']}")
+        elif "sig" in body:
+            self.remarks.append(f"{where}: by a certificate, not judged here")
 
     def check_root(self) -> None:
         if self.notice["kind"] == NONE:

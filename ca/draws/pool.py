@@ -86,7 +86,8 @@ def check_notice(made: Any) -> None:
         raise Wrong("notice.opening")
     names = [question["purpose"] for question in made["purposes"]]
     ranked = [question for question in made["purposes"] if "pick" in question]
-    if not names or len(set(names)) != len(names) or (made["kind"] == NONE and ranked):
+    empty = any(question.get("values") == [] for question in made["purposes"])
+    if not names or empty or len(set(names)) != len(names) or (made["kind"] == NONE and ranked):
         raise Wrong("notice.purposes")
     if made["mode"] == LOTTERY and (len(names) != 1 or not ranked or not made["lottery"]):
         raise Wrong("notice.lottery")

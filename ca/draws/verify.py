@@ -164,7 +164,9 @@ class Check:
             params = self.params
         except ParamsWrong as error:
             raise Wrong("params: fields") from error
-        if params.digest.hex() != self.notice["params"] or params.mode != DRAW:
+        if params.mode != DRAW:
+            raise Wrong("params: fields")
+        if params.digest.hex() != self.notice["params"]:
             raise Wrong("params")
         if (params.opening, params.deadline) != (self.notice["opening"], self.notice["close"]):
             raise Wrong("params.opening")
@@ -174,10 +176,11 @@ class Check:
             if self.holders.get(seat.id, seat.sig) != seat.sig:
                 raise Wrong(f"params.holders.{seat.id}: another holder's key")
             join = messages.join(params.base, seat.pk, seat.sig)
-            if not _signed(seat.sig.hex(), join, joined["join"]):
+            ready = messages.ready(params.base)
+            if not _signed(seat.sig.hex(), join, joined["join"]) or not _signed(
+                seat.pk.hex(), ready, joined["ready"]
+            ):
                 raise Wrong(f"joins.{seat.id}")
-            if not _signed(seat.pk.hex(), messages.ready(params.base), joined["ready"]):
-                raise Wrong(f"joins.{seat.id}.ready")
 
     # 3. the holders gave their keys for this pool and no other
 
@@ -229,13 +232,13 @@ class Check:
         if self.notice["mode"] != HIGH_STAKE:
             return seed
         live = self.bundle["live"]
-        if not live["list"] or not ascending([name for name, _ in live["list"]]):
-            raise Wrong("live.list")
+        if not all(live.values()) or not all(ascending(part) for part in live.values()):
+            raise Wrong("live")
+        if len({name for name, _ in live["list"]}) != len(live["list"]):
+            raise Wrong("live")
         listing = canonical.encode(live["list"])
         names = dict(live["list"])
         signed = pool.live_signed(self.pc, listing)
-        if not live["signatures"] or not ascending([name for name, _, _ in live["signatures"]]):
-            raise Wrong("live.signatures")
         for name, key, signature in live["signatures"]:
             if name not in names or not _signed(key, signed, signature):
                 raise Wrong(f"live.signatures.{name}")
