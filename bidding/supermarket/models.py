@@ -176,8 +176,13 @@ class Project(Row):
 
     @property
     def draw(self) -> "Draw":
-        """The latest draw."""
+        """The latest draw; there is one from the publication on."""
         return self.draws[-1]
+
+    @property
+    def latest_draw(self) -> "Draw | None":
+        """The latest draw, if there is one."""
+        return self.draws[-1] if self.draws else None
 
 
 class Recusal(Row):
@@ -190,6 +195,8 @@ class Recusal(Row):
     project_id: Mapped[int] = mapped_column(ForeignKey("supermarket_project.id"))
     organisation_id: Mapped[int] = mapped_column(ForeignKey("organisation.id"))
     reason: Mapped[str] = mapped_column(String(200))
+
+    organisation: Mapped[Organisation] = relationship()
 
 
 class Draw(Row):

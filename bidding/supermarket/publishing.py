@@ -48,6 +48,10 @@ class NotADraft(NotNow):
     says = "项目已经提交发布，不能再改草稿。"
 
 
+class NoSuchFirm(NotValid):
+    says = "没有信用代码为“{code}”的单位。请核对代码，或请该单位先注册。"
+
+
 class TenderingIsCompulsory(NotValid):
     says = "预算达到依法必须招标的标准（{limit} 元，16号令第五条），不得用中介超市随机选取。请改用招标。"
 
@@ -229,6 +233,11 @@ def profile_of(db: Session, project: Project) -> str:
     """The profile of rules that the project's region follows now."""
     named = db.scalar(select(RegionRules.profile).filter_by(region_id=project.region_id))
     return named or rules.STANDARD
+
+
+def rules_for(db: Session, project: Project) -> rules.Rules:
+    """The rules under which a draft would be published now."""
+    return rules.of(profile_of(db, project))
 
 
 def owner_of(db: Session, by: Actor) -> Organisation:

@@ -1,6 +1,8 @@
 """到期 What is due in the supermarket, and the one act that does it; both safe to repeat."""
 
 from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
@@ -41,9 +43,14 @@ def _to_announce(db: Session) -> list[int]:
     return [project.id for project in preparing if project.draw.opening.params or _is_too_late(project, now)]
 
 
-def _is_too_late(project: Project, now) -> bool:
+def _is_too_late(project: Project, now: datetime) -> bool:
     assert project.closes_at is not None
     return project.closes_at < project.rules.period("registration").after(now.replace(microsecond=0))
+
+
+def settle_with(db: Session, id_: int, equipment: Any) -> None:
+    """The same with what the worker hands to every due act: its settings and the platform's key."""
+    settle(db, id_, Keys.at(equipment.settings.keys_folder, equipment.platform_key))
 
 
 def settle(db: Session, id_: int, keys: Keys) -> None:

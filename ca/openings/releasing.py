@@ -176,8 +176,8 @@ def due(db: Session) -> Sequence[int]:
     return db.scalars(select(Opening.id).where(joined | late).order_by(Opening.id)).all()
 
 
-def settle(db: Session, id_: int) -> None:
-    """Do what is due for one opening. Safe to repeat."""
+def settle(db: Session, id_: int, equipment: Any = None) -> None:
+    """Do what is due for one opening; needs no equipment. Safe to repeat."""
     opening = take(db, Opening, id_)
     if opening.state is State.JOINING and all(seat.pk for seat in opening.seats):
         close_params(db, opening, by=SYSTEM)

@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from pathlib import Path
 
 import pytest
 from sqlalchemy.orm import Session
@@ -14,7 +13,7 @@ from bidding.supermarket.models import Project, RegionRules, ServiceItem
 from ca import canonical, openings, parties
 from ca.draws import pool
 from ca.draws import registration as cells
-from ca.ecdsa import Key, PlatformKey
+from ca.ecdsa import Key
 from ca.openings import Opening
 from ca.parties import Person
 from ca.rights import SYSTEM, Actor, Role
@@ -84,6 +83,7 @@ class City:
         return project
 
     def settle(self, project: Project) -> Project:
+        self.db.expire_all()  # doors work in sessions of their own
         waiting.settle(self.db, project.id, self.keys)
         return project
 
@@ -137,8 +137,8 @@ class City:
 
 
 @pytest.fixture
-def keys(tmp_path: Path) -> Keys:
-    return Keys.at(tmp_path / "keys", PlatformKey.at(tmp_path / "keys"))
+def keys(equipment) -> Keys:
+    return Keys.at(equipment.settings.keys_folder, equipment.platform_key)
 
 
 @pytest.fixture
@@ -166,3 +166,15 @@ def city(db, person, keys) -> City:
         db, keys, somebody, item, authority, somebody(Role.PROJECT_OWNER).actor,
         somebody(Role.SUPERVISOR).actor, [Holder(somebody(Role.KEY_HOLDER)) for _ in range(3)], firms,
     )  # fmt: skip
+
+
+@pytest.fixture
+def app(app, city):
+    """The application with the supermarket's doors open and the city's keys in its folder."""
+    from bidding.supermarket import views
+    from ca.views import holder
+
+    for door in (views.pages, views.api, holder.pages, holder.api):
+        if door.name not in app.blueprints:
+            app.register_blueprint(door)
+    return app

@@ -1,0 +1,1 @@
+"""Doors of the gate house: logging in (`login`) and the key holders' programs (`holder`)."""
