@@ -6,14 +6,22 @@ is not in the chain (killed in between) is found and added at the next start.
 """
 
 import asyncio
+import contextlib
+import logging
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from evaluation import evidence
 from evaluation.evidence import Kind
 from evaluation.recorder.spool import Kept, Part, SessionSpool
+
+log = logging.getLogger(__name__)
+T = TypeVar("T")
+PAUSE_S = 0.5  # between two tries to write to a full disk
+LAST_WORDS_S = 5.0  # for writing down what is left when the process ends
 
 
 @dataclass
@@ -48,6 +56,7 @@ class Scribe:
         self._told = told
         self._jobs: asyncio.Queue[_Job] = asyncio.Queue()
         self._task: asyncio.Task[None] | None = None
+        self._over = threading.Event()
 
     def start(self) -> None:
         self._task = asyncio.create_task(self._run())
@@ -55,7 +64,9 @@ class Scribe:
     async def stop(self) -> None:
         """Write down all that was told so far, then end."""
         if self._task is not None:
-            await self._jobs.join()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._jobs.join(), LAST_WORDS_S)
+            self._over.set()
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
             self._task = None
@@ -106,12 +117,22 @@ class Scribe:
     def _write(self, batch: list[_Job]) -> list[Entered]:
         done = []
         for job in batch:
-            kept = job.part.finish() if job.part is not None else None
+            kept = self._insist(job.part.finish) if job.part is not None else None
             facts = job.facts
             if kept is not None:
                 facts = facts | {"name": kept.name, "bytes": kept.size, "sha256": kept.sha256}
             place = self.chain.size
             line = self.chain.close(**facts) if job.kind is Kind.CLOSED else self.chain.add(job.kind, **facts)
             done.append(Entered(job.kind, place, line, facts, kept))
-        self._spool.append([entered.line for entered in done])
+        self._insist(lambda: self._spool.append([entered.line for entered in done]))
         return done
+
+    def _insist(self, act: Callable[[], T]) -> T:
+        """A disk that is full now may have room in a moment: uploads make it. Nothing is skipped."""
+        while True:
+            try:
+                return act()
+            except OSError as exc:
+                log.error("session %s: the disk takes nothing: %s", self.chain.session, exc)
+                if self._over.wait(PAUSE_S):
+                    raise

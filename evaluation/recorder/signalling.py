@@ -60,7 +60,7 @@ class Signalling:
             web.patch("/whip/{session}/{id}", self.no_patch), web.patch("/whep/{session}/{name}/{id}", self.no_patch),
             web.post("/sessions/{session}", self.open), web.delete("/sessions/{session}", self.close),
             web.get("/sessions/{session}", self.show), web.post("/sessions/{session}/events", self.events),
-            web.get("/healthz", self.health), web.options("/{any:.*}", self.options),
+            web.get("/healthz", self.health),
         ])  # fmt: skip
         return app
 
@@ -71,7 +71,8 @@ class Signalling:
         self, request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
     ) -> web.StreamResponse:  # aiohttp passes the next one under the name `handler`
         try:
-            response = await handler(request)
+            preflight = request.method == "OPTIONS"
+            response = web.Response(status=204, headers={"Accept-Post": SDP}) if preflight else await handler(request)
         except web.HTTPException as exc:
             response = problem(exc.status, exc.reason.lower().replace(" ", "_"))
         except BadOffer as exc:
@@ -94,9 +95,6 @@ class Signalling:
             "Access-Control-Max-Age": "600",
             "Vary": "Origin",
         }
-
-    async def options(self, request: web.Request) -> web.Response:
-        return web.Response(status=204, headers={"Accept-Post": SDP})
 
     def _bearer(self, request: web.Request) -> str:
         kind, _, token = request.headers.get("Authorization", "").partition(" ")

@@ -10,6 +10,7 @@ import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from io import RawIOBase
 from pathlib import Path
 
 from evaluation.recorder import fmp4
@@ -39,6 +40,13 @@ def sync_folder(folder: Path) -> None:
         os.close(handle)
 
 
+def write_all(file: RawIOBase, content: bytes) -> None:
+    """Unbuffered, so that nothing is written later than we believe; a write may take only a part."""
+    left = memoryview(content)
+    while left:
+        left = left[file.write(left) or 0 :]
+
+
 class Part:
     """A segment being written. Hashing goes along with writing, so that finishing costs nothing."""
 
@@ -47,24 +55,34 @@ class Part:
         self._path = folder / track / name
         self._path.parent.mkdir(parents=True, exist_ok=True)
         self._draft = self._path.with_suffix(".part")
-        self._file = self._draft.open("wb")
+        self._file = self._draft.open("wb", buffering=0)
         self._digest = hashlib.sha256()
         self.size = 0
 
     def write(self, content: bytes) -> None:
-        """Hand bytes to the system at once: they survive our own death, if not the machine's."""
-        self._file.write(content)
-        self._file.flush()
+        """Hand bytes to the system at once: they survive our own death, if not the machine's. All or none."""
+        try:
+            write_all(self._file, content)
+        except OSError:
+            self._file.seek(self.size)
+            self._file.truncate()
+            raise
         self._digest.update(content)
         self.size += len(content)
 
     def finish(self) -> Kept:
-        """Bring it to the disk and give it its name."""
-        os.fsync(self._file.fileno())
-        self._file.close()
-        self._draft.rename(self._path)
+        """Bring it to the disk and give it its name. Safe to repeat after an OSError."""
+        if not self._file.closed:
+            os.fsync(self._file.fileno())
+            self._file.close()
+            self._draft.rename(self._path)
         sync_folder(self._path.parent)
         return Kept(self.name, self._path, self.size, self._digest.hexdigest())
+
+    def drop(self) -> None:
+        """Nothing was written: leave nothing behind."""
+        self._file.close()
+        self._draft.unlink(missing_ok=True)
 
 
 class Spool:
@@ -103,12 +121,16 @@ class SessionSpool:
         return Part(self.folder, track, name)
 
     def append(self, lines: list[bytes]) -> None:
-        """Add lines to the chain file; they are on the disk when this returns."""
+        """Add lines to the chain file; they are on the disk when this returns. All or none."""
         new = not self.chain_file.exists()
-        with self.chain_file.open("ab") as file:
-            file.write(b"".join(line + b"\n" for line in lines))
-            file.flush()
-            os.fsync(file.fileno())
+        with self.chain_file.open("ab", buffering=0) as file:
+            before = file.tell()
+            try:
+                write_all(file, b"".join(line + b"\n" for line in lines))
+                os.fsync(file.fileno())
+            except OSError:
+                file.truncate(before)
+                raise
         if new:
             sync_folder(self.folder)
 

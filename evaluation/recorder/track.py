@@ -4,6 +4,7 @@ Frames come in order per medium; each second they are written out as one fragmen
 segment is cut at a key picture that was asked for a moment before. What is missing becomes a gap record.
 """
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -14,10 +15,14 @@ from evaluation.recorder.reorder import Frame
 from evaluation.recorder.spool import Part
 from evaluation.recorder.timeline import Timeline
 
+log = logging.getLogger(__name__)
 CHUNK_MS = 1_000
 SEGMENT_MS = 4_000
 ASK_KEY_MS = SEGMENT_MS - 150  # a key picture takes a round trip and a frame to come
 LATEST_CUT_MS = 7_000  # without a key picture: the camera sends none, or nothing at all
+MOST_WAITING = 500  # frames held while nothing can be written
+STALE_MS = 5_000  # nothing at all came for so long: what is held is written out
+SILENT_MS = {Media.VIDEO: 5_000, Media.AUDIO: 1_000}  # a sender's own pause, beyond this told as a gap
 KEY_PATIENCE_MS = 2_500  # how long a first key picture is waited for before sound is kept alone
 JOIN_MS = 70  # a seam narrower than this between two fragments is closed
 OPUS_MS = (10, 20, 40, 60) * 3 + (10, 20) * 2 + (2.5, 5, 10, 20) * 4  # by configuration, RFC 6716 table 2
@@ -43,6 +48,8 @@ class _Pending:
     end: int | None = None  # ticks: where the last written sample ended
     last_duration: int = 0
     lost: int = 0  # packets given up since the last frame
+    last_clock: int | None = None
+    came_ms: float = 0.0
     broken_at: int | None = None  # index of the frame before which a gap lies
 
     def drop(self, count: int) -> None:
@@ -121,16 +128,26 @@ class Track:
                 return  # nothing can be shown before the first key picture
         if self._timeline.arrived(media, frame.clock, now_ms):
             self._jumped(now_ms)
-        if pending.lost:
-            pending.broken_at = len(pending.clocks)
+            pending.last_clock = None
+        reason = self._gap_before(media, pending, frame.clock)
         if media is Media.VIDEO and key:
             self._cut_at(frame.clock)
+        if reason:
+            pending.broken_at = len(pending.clocks)
         pending.clocks.append(frame.clock)
         pending.bodies.append(body)
         pending.keys.append(key)
-        if pending.lost:
-            self._tell_loss(media, pending)
+        pending.last_clock, pending.came_ms = frame.clock, now_ms
+        if reason:
+            self._tell_gap(media, pending, reason)
         self.tick(now_ms)
+
+    def _gap_before(self, media: Media, pending: _Pending, clock: int) -> str:
+        """Why something is missing before this frame; empty when nothing is."""
+        if pending.lost:
+            return "lost"
+        limit = SILENT_MS[media] * RATE[media] // 1000
+        return "silent" if pending.last_clock is not None and clock - pending.last_clock > limit else ""
 
     def lost(self, media: Media, packets: int, now_ms: float) -> None:
         """Packets were given up; the gap is told when the next frame shows where it ends."""
@@ -149,12 +166,16 @@ class Track:
             return
         self._now_ms = now_ms
         age_ms = now_ms - self._open.start_ms if self._open else 0.0
-        if age_ms >= LATEST_CUT_MS or (age_ms >= SEGMENT_MS and Media.VIDEO not in self._media):
+        quiet_ms = now_ms - max(pending.came_ms for pending in self._pending.values()) if self._pending else 0.0
+        if quiet_ms >= STALE_MS and self._open:
+            self._flush(final=True)
+            self._finish()
+        elif age_ms >= LATEST_CUT_MS or (age_ms >= SEGMENT_MS and Media.VIDEO not in self._media):
             self._flush()
             self._finish()
         elif now_ms - self._flushed_ms >= CHUNK_MS:
             self._flush()
-        if age_ms >= ASK_KEY_MS:
+        if age_ms >= ASK_KEY_MS or quiet_ms >= 2_000:  # a still screen sends nothing unless it is asked
             self._want_key(now_ms)
 
     def _want_key(self, now_ms: float) -> None:
@@ -169,7 +190,7 @@ class Track:
         self._flush(final=True)
         self._keeper.gap(track=self.name, media="all", t0=int(now_ms), duration=0, reason="clock_jumped")
 
-    def _tell_loss(self, media: Media, pending: _Pending) -> None:
+    def _tell_gap(self, media: Media, pending: _Pending, reason: str) -> None:
         packets, pending.lost = pending.lost, 0
         at = len(pending.clocks) - 1
         here = self._timeline.at(media, pending.clocks[at])
@@ -177,7 +198,7 @@ class Track:
         before = self._timeline.at(media, pending.clocks[at - 1]) + nominal if at else (pending.end or here)
         missing = max(0, here - before)
         self._keeper.gap(
-            track=self.name, media=media.value, reason="lost", packets=packets,
+            track=self.name, media=media.value, reason=reason, packets=packets,
             t0=before * 1000 // RATE[media], duration=missing * 1000 // RATE[media],
             frames=max(1, round(missing / nominal)),
         )  # fmt: skip
@@ -193,16 +214,25 @@ class Track:
             waited_ms = self._flushed_ms - self._joined_ms
             if waited_ms < KEY_PATIENCE_MS:
                 return False
-        self.form = fmp4.Format(self._media, self._sps, self._pps)
+        form = fmp4.Format(self._media, self._sps, self._pps)
         part = self._keeper.part(self.name, f"init-{self.seq + 1:06}.mp4")
-        part.write(fmp4.init_segment(self.form))
+        try:
+            part.write(fmp4.init_segment(form))
+        except OSError:
+            part.drop()
+            raise
+        self.form = form
         self._keeper.keep_init(part, track=self.name, seq=self.seq + 1, codecs=self.form.codecs)
         return True
 
     def _flush(self, *, final: bool = False, upto_ms: float | None = None) -> None:
         """Write one fragment of all frames but the last of each medium, whose length is not yet known."""
         self._flushed_ms = self._now_ms
-        if not self._ready():
+        try:
+            if not self._ready():
+                return
+        except OSError as exc:
+            self._unwritable(exc)
             return
         if all(pending.end is None for pending in self._pending.values()):
             self._timeline.mend(free=True)
@@ -213,10 +243,34 @@ class Track:
         starts = {m: self._starts(m, self._pending[m], counts[m]) for m in begun}
         self._timeline.mend()
         runs = [(m, self._samples(m, self._pending[m], starts[m], final)) for m in Media if m in begun]
-        self._write(runs)
+        try:
+            self._write(runs)
+        except OSError as exc:
+            log.error("%s: a second is lost: %s", self.name, exc)
+            self._gap_of(runs)
         for media, _ in runs:
             self._pending[media].drop(counts[media])
             self._pending[media].broken_at = None
+
+    def _unwritable(self, exc: OSError) -> None:
+        """Not even the head can be written: do not let frames pile up in memory meanwhile."""
+        for media, pending in self._pending.items():
+            if len(pending.clocks) > MOST_WAITING:
+                log.error("%s: %s is lost: %s", self.name, media.value, exc)
+                start, end = (self._timeline.at_ms(media, pending.clocks[at]) for at in (0, -1))
+                self._keeper.gap(
+                    track=self.name, media=media.value, reason="disk_full", t0=int(start), duration=int(end - start)
+                )
+                pending.drop(len(pending.clocks))
+
+    def _gap_of(self, runs: list[tuple[Media, list[Sample]]]) -> None:
+        for media, samples in runs:
+            start = samples[0].at * 1000 // RATE[media]
+            end = (samples[-1].at + samples[-1].duration) * 1000 // RATE[media]
+            self._keeper.gap(
+                track=self.name, media=media.value, reason="disk_full", t0=start, duration=end - start,
+                frames=len(samples),
+            )  # fmt: skip
 
     def _count(self, media: Media, pending: _Pending, final: bool, upto_ms: float | None) -> int:
         if upto_ms is not None:
@@ -281,15 +335,16 @@ class Track:
             self._begin(starts_ms)
         assert self._open is not None
         current = self._open
+        head = fmp4.SEGMENT_TYPE if not current.fragments else b""
+        current.part.write(head + fmp4.fragment(current.seq * 100 + current.fragments, runs))
         current.fragments += 1
         current.ends_ms = max(current.ends_ms, ends_ms)
         current.start_ms = min(current.start_ms, starts_ms)
         for media, samples in runs:
             current.frames[media.value] = current.frames.get(media.value, 0) + len(samples)
-        head = fmp4.SEGMENT_TYPE if current.fragments == 1 else b""
-        current.part.write(head + fmp4.fragment(current.seq * 100 + current.fragments, runs))
 
     def _begin(self, starts_ms: float) -> None:
+        part = self._keeper.part(self.name, f"{self.seq + 1:06}.m4s")
         self.seq += 1
         if self._why and self.end_ms is not None:
             self._keeper.gap(
@@ -297,12 +352,16 @@ class Track:
                 duration=max(0, int(starts_ms - self.end_ms)),
             )  # fmt: skip
         self._why = ""
-        self._open = _Open(self._keeper.part(self.name, f"{self.seq:06}.m4s"), self.seq, starts_ms)
+        self._open = _Open(part, self.seq, starts_ms)
 
     def _finish(self) -> None:
         if self._open is None:
             return
         current, self._open = self._open, None
+        if not current.fragments:  # the disk took nothing of it
+            current.part.drop()
+            self.seq -= 1
+            return
         self.end_ms = max(self.end_ms or 0.0, current.ends_ms)
         self._keeper.keep_segment(
             current.part, track=self.name, seq=current.seq, t0=int(current.start_ms),
