@@ -4,6 +4,7 @@ Each entry is (name, who is due, the act on one of them); the act asks again und
 twice or late. `tools` brings the object store, the platform's key and the recognised CAs.
 """
 
+import uuid
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Protocol
@@ -14,6 +15,7 @@ from bidding.tenders import awards, notices, opening, recognised, submission, un
 from bidding.tenders.recognised import Recognised
 from ca.ecdsa import PlatformKey
 from ca.rights import SYSTEM
+from storage import jobs
 from storage.objects import Store
 
 
@@ -40,6 +42,18 @@ def recognised_by(tools: Tools) -> Recognised:
     return recognised.at(tools.settings.home / "ca")
 
 
+@jobs.task("tenders.open_bid")
+def open_bid(db: Session, *, bid_id: str) -> None:
+    """Open one bid; a job, because a large one takes longer than the sweep may wait."""
+    tools: Tools = db.info["equipment"]
+    unsealing.open_bid(db, tools.objects, uuid.UUID(bid_id), recognised=recognised_by(tools))
+
+
+def order_opening(db: Session, bid_id: uuid.UUID) -> None:
+    """Order that job; dropped while the same order still waits, so each sweep may ask anew."""
+    jobs.later(db, "tenders.open_bid", once=f"tenders.open_bid/{bid_id}", bid_id=str(bid_id))
+
+
 Act = Callable[[Session, Any, Any], object]
 DUE: list[tuple[str, Callable[[Session], Sequence[Any]], Act]] = [
     ("tenders.publish", notices.due_to_publish, lambda db, id_, tools: notices.publish_joined(db, id_)),
@@ -56,10 +70,7 @@ DUE: list[tuple[str, Callable[[Session], Sequence[Any]], Act]] = [
     ),
     ("tenders.end_unlocking", opening.due_to_end_unlocking, lambda db, id_, tools: opening.end_unlocking(db, id_)),
     ("tenders.begin_opening", unsealing.due_to_begin, lambda db, id_, tools: unsealing.begin(db, id_)),
-    (
-        "tenders.open_bid", unsealing.due_to_open,
-        lambda db, id_, tools: unsealing.open_bid(db, tools.objects, id_, recognised=recognised_by(tools)),
-    ),
+    ("tenders.open_bid", unsealing.due_to_open, lambda db, id_, tools: order_opening(db, id_)),
     ("tenders.finish_opening", unsealing.due_to_finish, lambda db, id_, tools: unsealing.finish(db, id_)),
     (
         "tenders.standstill_over", awards.due_to_announce,

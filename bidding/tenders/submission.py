@@ -19,7 +19,6 @@ from bidding.tenders import receipts, registration, uploads
 from bidding.tenders.bids import Bid, BidState, Registration, Upload
 from bidding.tenders.models import State, Tender
 from bidding.tenders.recognised import Recognised
-from ca import signatures
 from ca.certificates import Unreadable
 from ca.ecdsa import PlatformKey
 from ca.rights import SYSTEM, Actor
@@ -189,12 +188,13 @@ def _first_fault(
         return str(refused.facts["fault"])
     bid.header, bid.seq = header.fields, header.seq
     # 2. The bytes in the store are those that were hashed when they arrived.
-    digests = _digests(store, bid)
-    if digests["sha256"].hex() != bid.digest:
+    assert bid.object_key is not None
+    if store.stat(bid.object_key).sha256 != bid.digest:
         return "DIGEST"
     # 3. The signature over the sealed file and the path of its certificate, at the moment of receipt.
     try:
-        verdict = recognised.verify(bid.signature, digests, at=bid.received_at)
+        with store.open(bid.object_key) as file:
+            verdict = recognised.verify(bid.signature, file, at=bid.received_at)
     except Unreadable:
         return "SIGNATURE_UNREADABLE"
     bid.verdict = verdict.as_facts()
@@ -216,13 +216,6 @@ def _header(store: Store, bid: Bid, params: Params, held: Registration) -> Heade
     return check_upload(
         head, bid.size, params, lot=str(bid.lot.number), bidder=bid.bidder.credit_code, after=held.last_seq
     )
-
-
-def _digests(store: Store, bid: Bid) -> signatures.Digests:
-    """SHA-256 and SM3 of the file in one pass: the two that a signature may be about."""
-    assert bid.object_key is not None
-    with store.open(bid.object_key) as source:
-        return signatures.Digests.of(source, "sha256", "sm3")
 
 
 def _replace(db: Session, bid: Bid) -> None:
