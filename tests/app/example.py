@@ -101,6 +101,7 @@ class Wrong:
 def application(at: datetime | None = None) -> Flask:
     """Flask with the kit, the languages and the strict policy; `/` shows the kit, `/wrong` after a refusal."""
     app = Flask("example", template_folder=str(APP / "templates"), static_folder=str(APP / "static"))
+    told = at or clock.now()
     app.config.update(SECRET_KEY="for this page only", TESTING=True)
     languages.install(app)
     pages.install(app)
@@ -117,12 +118,12 @@ def application(at: datetime | None = None) -> Flask:
 
     @app.get("/", endpoint="portal.home")
     def home() -> str:
-        return render_template("kit.html", **facts(at or clock.now()))
+        return render_template("kit.html", **facts(told))
 
     @app.route("/wrong", methods=["GET", "POST"])
     def wrong() -> str:
         g.refusal, g.given = Wrong(), request.form or {"name": "", "amount": "12,3,4元", "days": "30"}
-        return render_template("kit.html", **facts(at or clock.now()))
+        return render_template("kit.html", **facts(told))
 
     @app.get("/time", endpoint="portal.time")
     def time() -> Response:
@@ -134,6 +135,6 @@ def application(at: datetime | None = None) -> Flask:
 
     @app.get("/live")
     def live() -> str:
-        return "<p>live</p>"
+        return render_template("kit_live.html", **facts(told))
 
     return app

@@ -87,7 +87,7 @@ def test_countdown_follows_the_server_when_the_visitors_clock_is_an_hour_wrong(b
     page.clock.install(time="2026-11-22T11:00:00Z")
     page.goto(address + "/?lang=zh")
 
-    expect(page.locator("[data-part=countdown]").first).to_have_text(re.compile(r"^还有 2\s天 03\s小时 1[34]\s分"))
+    expect(page.locator("[data-part=countdown]").first).to_have_text(re.compile(r"^还有 2\s天 03\s小时 1[0-4]\s分"))
     context.close()
 
 
@@ -98,6 +98,74 @@ def test_a_summary_link_leads_into_its_field(browser, address):
     page.locator("#errors a").nth(1).press("Enter")
 
     assert page.evaluate("document.activeElement.name") == "amount"
+    page.context.close()
+
+
+def region_after(browser: Browser, address: str, change, act=None) -> Page:
+    """The kit after its live region was answered with the server's markup, changed."""
+    page = opened(browser, address)
+    if act:
+        act(page)
+    calls = []
+
+    def answer(route):
+        calls.append(1)
+        body = route.fetch().text()
+        route.fulfill(body=change(body) if len(calls) > 1 else body, content_type="text/html")
+
+    page.route("**/live", answer)
+    page.wait_for_timeout(2300)
+    assert len(calls) >= 2
+    return page
+
+
+def test_a_live_region_changes_only_what_the_server_changed(browser, address):
+    mark = "document.querySelector('[data-part=live] {}').kept = true"
+
+    def act(page):
+        page.locator("[data-part=live] summary").click()
+        page.evaluate(mark.format("summary"))
+        page.evaluate(mark.format(".countdown-left"))
+
+    page = region_after(browser, address, lambda body: body.replace("5 份", "6 份") + "<p>新的一行</p>", act)
+
+    region = page.locator("[data-part=live]")
+    expect(region.locator("p").first).to_have_text("已收到 6 份承诺值，共 7 份。")
+    expect(region.locator("p").last).to_have_text("新的一行")
+    assert region.locator("details").get_attribute("open") is not None
+    assert page.evaluate("document.querySelector('[data-part=live] summary').kept")
+    assert page.evaluate("document.querySelector('[data-part=live] .countdown-left').kept")
+    assert page.evaluate("document.activeElement.tagName") == "SUMMARY"
+    assert page.complaints == []
+    page.context.close()
+
+
+def test_a_live_region_never_replaces_what_has_the_focus(browser, address):
+    def act(page):
+        page.locator("[data-part=live] summary").focus()
+
+    page = region_after(browser, address, lambda body: body.replace("为什么", "何以"), act)
+    expect(page.locator("[data-part=live] summary")).to_have_text("为什么不能提前开标？")
+
+    page.locator("[name=name]").focus()
+
+    expect(page.locator("[data-part=live] summary")).to_have_text("何以不能提前开标？")
+    page.context.close()
+
+
+def test_a_live_region_drops_what_is_gone_and_starts_parts_that_come(browser, address):
+    def change(body):
+        start = body.index("<details")
+        countdown = body[body.index('<p><span class="countdown"') :]
+        return body[:start] + countdown + "<p>之间</p>" + countdown
+
+    page = region_after(browser, address, change)
+
+    region = page.locator("[data-part=live]")
+    expect(region.locator("details")).to_have_count(0)
+    expect(region.locator(".countdown-left")).to_have_count(2)
+    for place in (0, 1):
+        expect(region.locator(".countdown-left").nth(place)).to_have_text(re.compile("^还有"))
     page.context.close()
 
 

@@ -1,34 +1,34 @@
 // A region that shows itself anew: <div data-part="live" data-address="…" data-every="2">.
-// It rests while the tab is hidden, slows down when the server does not answer, and never replaces what has the focus
-// or what somebody has unfolded.
+// It rests while the tab is hidden, slows down when the server does not answer, and touches only what the server
+// changed: what somebody unfolded stays unfolded, a running countdown runs on, and the control that has the focus
+// is never replaced under somebody's hands – then the change waits.
+// The answer's X-Live header may say "end" (with 204: nothing more will come) or "reload" (show the whole page again).
+import { changes } from "./morph.js";
 import { markFresh } from "./unmask.js";
 
 export function nextPause(every, failures) {
   return Math.min(every * 2 ** failures, Math.max(30, every)) * 1000;
 }
 
-export default function start(element, { fetcher = globalThis.fetch, later = setTimeout } = {}) {
+export default function start(element, { fetcher = globalThis.fetch, later = setTimeout, show = swap } = {}) {
   const every = Number(element.dataset.every || 2);
   let failures = 0;
-  let last = null;
+  let last = element.innerHTML; // the server's markup that is on the page
   let mark = null;
-
-  function busy() {
-    return element.contains(document.activeElement) && document.activeElement !== element;
-  }
 
   async function look() {
     if (!element.isConnected) return;
-    if (!document.hidden && !busy()) {
+    if (!document.hidden) {
       try {
         const headers = { "X-Part": "live", ...(mark ? { "If-None-Match": mark } : {}) };
         const answer = await fetcher(element.dataset.address, { headers, cache: "no-store" });
         if (answer.status === 204 && answer.headers.get("X-Live") === "end") return;
         if (answer.ok && answer.status === 200) {
-          mark = answer.headers.get("ETag");
           const text = await answer.text();
-          if (text !== last && !busy()) swap(element, text);
-          last = text;
+          if (show(element, last, text)) {
+            last = text;
+            mark = answer.headers.get("ETag");
+          }
         } else if (answer.status !== 304) throw new Error(String(answer.status));
         if (answer.headers.get("X-Live") === "reload") location.reload();
         failures = 0;
@@ -43,14 +43,31 @@ export default function start(element, { fetcher = globalThis.fetch, later = set
   return look;
 }
 
-/** Put new markup in, and leave open what was open. */
-export function swap(element, text) {
-  const open = new Set([...element.querySelectorAll("details[open]")].map((details) => details.querySelector("summary")?.textContent));
+function parsed(text) {
   const holder = document.createElement("template");
   holder.innerHTML = text;
-  for (const details of holder.content.querySelectorAll("details")) {
-    if (open.has(details.querySelector("summary")?.textContent)) details.open = true;
+  return holder.content;
+}
+
+/** What differs at every look without anything having happened: the server's time, and marks against forged requests. */
+function calmed(content, token) {
+  for (const element of content.querySelectorAll("[data-server-now]")) {
+    element.removeAttribute("data-server-now");
+    if (element.dataset.deadline) element.textContent = ""; // the countdown writes it
   }
-  markFresh(element, holder.content);
-  element.replaceChildren(holder.content);
+  for (const field of content.querySelectorAll("input[name=csrf_token]")) field.setAttribute("value", token);
+  return content;
+}
+
+/** Bring new markup into the region; false when that must wait because the focus is in what changes. */
+export function swap(element, before, text) {
+  const token = document.querySelector("input[name=csrf_token]")?.value ?? parsed(text).querySelector("input[name=csrf_token]")?.value;
+  const next = calmed(parsed(text), token);
+  const old = calmed(parsed(before), token);
+  const list = changes(element, old, next);
+  const focused = document.activeElement;
+  if (list.some(({ at, replaces }) => replaces && at.contains(focused))) return false;
+  markFresh(element, next);
+  for (const { make } of list) make();
+  return true;
 }
