@@ -148,7 +148,8 @@ class Participant:
         while True:
             await asyncio.sleep(rtc.TICK_S)
             for intake in self._intakes:
-                await intake.tick()
+                if not intake.complete:
+                    await intake.tick()
 
     async def leave(self) -> None:
         """Say good-bye and close. Safe to repeat."""

@@ -119,10 +119,12 @@ class Intake:
             self._sink.reported(self.media, sender_ms, packet.sender_info.rtp_timestamp)
         await self._report(packet)
 
+    @property
+    def complete(self) -> bool:
+        return self._reorder.complete
+
     async def tick(self) -> None:
         """Ask for what is missing; give up what has been missing for too long."""
-        if self._reorder.complete:
-            return
         at_ms = now_ms()
         self._reorder.give_up(at_ms)
         missing = self._reorder.missing(at_ms)
@@ -249,7 +251,8 @@ class Aiortc:
                 self.on_tick()
                 for peer in list(self._peers):
                     for intake in peer.intakes:
-                        await intake.tick()
+                        if not intake.complete:
+                            await intake.tick()
             except Exception:
                 log.exception("a tick failed")
 

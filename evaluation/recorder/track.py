@@ -140,7 +140,6 @@ class Track:
         pending.last_clock, pending.came_ms = frame.clock, now_ms
         if reason:
             self._tell_gap(media, pending, reason)
-        self.tick(now_ms)
 
     def _gap_before(self, media: Media, pending: _Pending, clock: int) -> str:
         """Why something is missing before this frame; empty when nothing is."""
