@@ -7,6 +7,7 @@ deposit is known to its own party only: nobody else can learn who pays, or how m
 import uuid
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
@@ -53,35 +54,32 @@ class SecondPersonNeeded(NotYours):
 
 
 def expect(
-    db: Session, reference: str, organisation_id: int, amount: Money, *, by: Actor,
+    db: Session, reference: str, organisation_id: int, amount: Money, *, by: Actor, title: str = "",
     regime: Regime = Regime.TENDERING, payer: PayerRule = PayerRule.ANY,
 ) -> Deposit:  # fmt: skip
-    """Expect a deposit: give the party a sub-account number of its own to pay to; safe to repeat."""
+    """Expect a deposit: give the party a sub-account number of its own to pay to; safe to repeat.
+
+    `title` is what people call the reference; `payer` says from which accounts money may come.
+    """
     if by.person_id is not None and by.organisation_id != organisation_id:
         raise NotYourDeposit
     known = mine(db, reference, organisation_id)
     if known is None:
         if is_opened(db, reference):
             raise OpenedAlready
-        known = _begin(db, reference, organisation_id, amount, by, regime, payer)
+        facts = {"title": (title or reference)[:200], "regime": regime, "payer_rule": payer}
+        known = _begin(db, reference, organisation_id, amount, by, facts)
     if known.amount != amount:
         raise AmountDiffers(amount=str(known.amount))
     return known
 
 
 def _begin(
-    db: Session,
-    reference: str,
-    organisation_id: int,
-    amount: Money,
-    by: Actor,
-    regime: Regime,
-    payer: PayerRule,
+    db: Session, reference: str, organisation_id: int, amount: Money, by: Actor, facts: dict[str, Any]
 ) -> Deposit:
     new = insert(Deposit).values(
         id=uuid.uuid4(), reference=reference, organisation_id=organisation_id, amount=amount, received=Money(0),
-        sub_account=numbers.draw(), regime=regime, payer_rule=payer, state=DepositState.EXPECTED,
-        expected_at=clock.database(db),
+        sub_account=numbers.draw(), state=DepositState.EXPECTED, expected_at=clock.database(db), **facts,
     )  # fmt: skip
     made = db.scalar(new.on_conflict_do_nothing(index_elements=["reference", "organisation_id"]).returning(Deposit.id))
     deposit = mine(db, reference, organisation_id)

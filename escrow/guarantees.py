@@ -4,6 +4,7 @@ The answer of the guarantor comes through whoever speaks with it (the system); n
 asked, because before the opening nobody may learn that there is one.
 """
 
+from contextlib import suppress
 from datetime import datetime
 
 from sqlalchemy import select
@@ -14,6 +15,7 @@ from escrow.models import Deposit, DepositState, Guarantee, GuaranteeState
 from storage import clock
 from storage.db import take
 from storage.lifecycle import move
+from storage.objects.store import KeyTaken, Store
 from storage.refusals import NotNow, NotValid, NotYours
 from storage.values import Money
 
@@ -100,3 +102,9 @@ def claim(db: Session, deposit: Deposit, *, by: Actor) -> None:
 
 def _of(db: Session, deposit: Deposit) -> Guarantee | None:
     return db.scalar(select(Guarantee).filter_by(deposit_id=deposit.id))
+
+
+def keep(store: Store, guarantee: Guarantee, content: bytes) -> None:
+    """Keep the letter itself, under a name that tells nothing; the same letter is kept once."""
+    with suppress(KeyTaken):
+        store.put(f"guarantee/{guarantee.id}", content, media_type="application/pdf")

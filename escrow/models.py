@@ -107,6 +107,7 @@ class Deposit(SecretRow):
     }
 
     reference: Mapped[str] = mapped_column(String(120), index=True)
+    title: Mapped[str] = mapped_column(String(200))  # what the reference is called, for its party's page
     organisation_id: Mapped[int] = mapped_column(ForeignKey("organisation.id"), index=True)
     amount: Mapped[Money] = mapped_column(Fen)
     received: Mapped[Money] = mapped_column(Fen, default=Money(0))

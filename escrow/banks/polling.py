@@ -47,3 +47,8 @@ def ask_report(db: Session, bank: str) -> None:
     """The job: ask the bank for a statement of the day so far, to reconcile on demand."""
     reach.named(db, bank).report()
     announce(db, bank)
+
+
+def ask_now(db: Session, bank: str) -> None:
+    """Leave the job that asks for such a statement."""
+    jobs.later(db, "escrow.ask_report", once=f"escrow.ask_report/{bank}", bank=bank)
