@@ -77,15 +77,7 @@ def _refuse(text: str) -> Thing:
 def _check(thing: Thing, *, plain: bool, depth: int) -> None:
     if depth > DEEPEST:
         raise NotCanonical("nested too deeply")
-    if isinstance(thing, str):
-        if plain and not _PLAIN.fullmatch(thing):
-            raise NotCanonical("a string is not plain ASCII")
-    elif isinstance(thing, bool) or thing is None:
-        raise NotCanonical("true, false and null have no place here")
-    elif isinstance(thing, int):
-        if not 0 <= thing <= LARGEST:
-            raise NotCanonical("an integer is out of range")
-    elif isinstance(thing, list):
+    if isinstance(thing, list):
         for part in thing:
             _check(part, plain=plain, depth=depth + 1)
     elif isinstance(thing, Mapping):
@@ -94,4 +86,14 @@ def _check(thing: Thing, *, plain: bool, depth: int) -> None:
                 raise NotCanonical("a key is not plain ASCII")
             _check(part, plain=plain, depth=depth + 1)
     else:
+        _check_leaf(thing, plain=plain)
+
+
+def _check_leaf(thing: Thing, *, plain: bool) -> None:
+    if isinstance(thing, str):
+        if plain and not _PLAIN.fullmatch(thing):
+            raise NotCanonical("a string is not plain ASCII")
+    elif isinstance(thing, bool) or not isinstance(thing, int):
         raise NotCanonical(f"{type(thing).__name__} has no canonical form")
+    elif not 0 <= thing <= LARGEST:
+        raise NotCanonical("an integer is out of range")

@@ -72,15 +72,11 @@ def make(
     return _finish(bundle, key)
 
 
-def _add_live(
-    bundle: Dict, live: Mapping[str, bytes], signatures: Sequence[tuple[str, bytes, bytes]]
-) -> None:
+def _add_live(bundle: Dict, live: Mapping[str, bytes], signatures: Sequence[tuple[str, bytes, bytes]]) -> None:
     """The live list and the delay over it; long by design."""
     bundle["live"] = {
         "list": [[name, value.hex()] for name, value in sorted(live.items())],
-        "signatures": [
-            [name, public.hex(), signature.hex()] for name, public, signature in sorted(signatures)
-        ],
+        "signatures": [[name, public.hex(), signature.hex()] for name, public, signature in sorted(signatures)],
     }
     check = verify.Check(bundle, None, {}, None)
     check.before_the_seed()
@@ -105,9 +101,7 @@ def _finish(bundle: Dict, key: Key) -> bytes:
     return raw
 
 
-def registration_entry(
-    cell: Cell, index: int, log: merkle.Tree, status: str, withdrawal: Dict | None = None
-) -> Dict:
+def registration_entry(cell: Cell, index: int, log: merkle.Tree, status: str, withdrawal: Dict | None = None) -> Dict:
     """One registration as the bundle shows it. index: its place in the log; withdrawal: see `logged`."""
     entry = logged(cell, index, log) | {"status": status}
     return entry | ({"withdrawal": withdrawal} if withdrawal is not None else {})

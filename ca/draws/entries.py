@@ -1,6 +1,7 @@
 """Who could be drawn: each entry against log, facts and pool, in the order in which they stand."""
 
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 from ca import merkle
@@ -62,9 +63,7 @@ class Entries:
     def _logged(self, where: str, entry: Dict) -> None:
         """Does it stand in the log as it was at the close?"""
         size, path = self.bundle["log_size"], [bytes.fromhex(step) for step in entry["path"]]
-        leaf = merkle.leaf_hash(
-            registration.log_leaf(bytes.fromhex(entry["entry"]), bytes.fromhex(entry["rest"]))
-        )
+        leaf = merkle.leaf_hash(registration.log_leaf(bytes.fromhex(entry["entry"]), bytes.fromhex(entry["rest"])))
         root = merkle.root_by(leaf, entry["cell"], size, path)
         if root is None or size >= 2**32 or registration.log_head(size, root).hex() != self.pool["log_root"]:
             raise Wrong(f"{where}: not in the log before the close")
@@ -161,4 +160,4 @@ class Entries:
 
 def ascending(items: list[Any]) -> bool:
     """Each smaller than the next: sorted and nothing twice."""
-    return all(a < b for a, b in zip(items, items[1:], strict=False))
+    return all(a < b for a, b in pairwise(items))

@@ -169,9 +169,7 @@ def pool(
     fixed: Dict = {
         "project": made["project"],
         "notice": notice_hash(made).hex(),
-        "contributions": [
-            [label, box.box_digest(raw).hex()] for label, raw in sorted((contributions or {}).items())
-        ],
+        "contributions": [[label, box.box_digest(raw).hex()] for label, raw in sorted((contributions or {}).items())],
     }
     listed = [one.hex() for one in inputs]
     if facts is not None:
@@ -236,9 +234,7 @@ class Contributions:
     void: dict[str, str]  # label → why, in words
 
 
-def open_contributions(
-    params: Params, boxes: Mapping[str, bytes], scalars: Mapping[int, bytes]
-) -> Contributions:
+def open_contributions(params: Params, boxes: Mapping[str, bytes], scalars: Mapping[int, bytes]) -> Contributions:
     """Open every box; a wrong one is void, named, with the same verdict for every team.
 
     Raises `Fault` FALSE_KEY naming the holder.

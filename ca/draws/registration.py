@@ -93,9 +93,7 @@ def register(
     return body, secret
 
 
-def withdraw(
-    project: str, firm: str, entry: bytes, *, secret: bytes | None = None, account: str = ""
-) -> Body:
+def withdraw(project: str, firm: str, entry: bytes, *, secret: bytes | None = None, account: str = "") -> Body:
     """A withdrawal by its secret; or, the secret lost, by account and second factor (told as such).
 
     account: the journal's reference to the decision.

@@ -122,9 +122,7 @@ class Check:
             seed=self.bundle.get("seed", ""),
             winner=first if isinstance(first, str) else first[0],
             winners=winners,
-            order={
-                name: part if isinstance(part, str) else self._named(part) for name, part in order.items()
-            },
+            order={name: part if isinstance(part, str) else self._named(part) for name, part in order.items()},
             void=self.void,
             absent=tuple(label for label, _ in self.notice.get("contributors", []) if label not in present),
             remarks=tuple(self.entries.remarks),
@@ -177,9 +175,7 @@ class Check:
                 raise Wrong(f"params.holders.{seat.id}: another holder's key")
             join = messages.join(params.base, seat.pk, seat.sig)
             ready = messages.ready(params.base)
-            if not _signed(seat.sig.hex(), join, joined["join"]) or not _signed(
-                seat.pk.hex(), ready, joined["ready"]
-            ):
+            if not _signed(seat.sig.hex(), join, joined["join"]) or not _signed(seat.pk.hex(), ready, joined["ready"]):
                 raise Wrong(f"joins.{seat.id}")
 
     # 3. the holders gave their keys for this pool and no other
@@ -266,9 +262,7 @@ class Check:
             if self.notice["weights"] != LISTED:
                 return chance.order(self.seed, entries, name)
             weights = dict(self.bundle["weights"])
-            return chance.weighted(
-                self.seed, {entry: weights[self.entries.labels[entry]] for entry in entries}, name
-            )
+            return chance.weighted(self.seed, {entry: weights[self.entries.labels[entry]] for entry in entries}, name)
         except CannotDraw as error:
             raise Wrong(f"order.{name}: nothing to draw from") from error
 
@@ -341,9 +335,7 @@ class Check:
 
     @cached_property
     def _scalars(self) -> dict[int, bytes]:
-        return {
-            self._seats[name]: bytes.fromhex(part["key"]) for name, part in self.bundle["releases"].items()
-        }
+        return {self._seats[name]: bytes.fromhex(part["key"]) for name, part in self.bundle["releases"].items()}
 
 
 def unsigned_digest(bundle: Dict) -> bytes:

@@ -75,9 +75,7 @@ def open_box(box: bytes, params: Params, label: str, scalars: Mapping[int, bytes
     return _unlock(header, params, label, scalars)
 
 
-def seal_quote(
-    params: Params, *, project: str, firm: str, quote: str, random: _Random = os.urandom
-) -> dict[str, Any]:
+def seal_quote(params: Params, *, project: str, firm: str, quote: str, random: _Random = os.urandom) -> dict[str, Any]:
     """A quote (a decimal, e.g. "1234.50") sealed by the firm's client: {h, ct} as it stands in the entry.
 
     Raises `ParamsWrong` when it cannot be written in 112 bytes or is no decimal.

@@ -79,9 +79,7 @@ def seal(
         kb = lock.EMPTY_KB
     ctx = lock.context(bidder=bidder, lot=lot, params=params.digest, salt=salt, seq=seq)
     length = source.stat().st_size
-    fields = header_fields(
-        params, lot=lot, bidder=bidder, seq=seq, salt=salt, closed=lock.close(params, ctx, kc)
-    )
+    fields = header_fields(params, lot=lot, bidder=bidder, seq=seq, salt=salt, closed=lock.close(params, ctx, kc))
     fields["size"] = padded(length)
     if params.mode == TWO_LOCK:
         wraps = [wrapper(kb, ctx) for wrapper in wrappers]
@@ -89,9 +87,7 @@ def seal(
     try:
         header = parse_header(canonical.ascii_encode(fields), params)
     except UploadRefused as error:
-        raise ParamsWrong(
-            f"lot, bidder, seq or a certificate cannot be written: {error.facts['fault']}"
-        ) from error
+        raise ParamsWrong(f"lot, bidder, seq or a certificate cannot be written: {error.facts['fault']}") from error
     digest = write_sealed(source, length, target, header, lock.content_key(kb, kc, ctx, header.raw), told)
     return Sealed(digest, header.file_length, header, kb, kc)
 
@@ -235,9 +231,7 @@ class _Reading:
 
 def _checked_header(reading: _Reading, params: Params, lot: str, bidder: str, seq: int) -> Header:
     try:
-        header = check_same(
-            reading.ahead(HEAD_AT_MOST), reading.length, params, lot=lot, bidder=bidder, seq=seq
-        )
+        header = check_same(reading.ahead(HEAD_AT_MOST), reading.length, params, lot=lot, bidder=bidder, seq=seq)
     except UploadRefused as error:
         raise Fault(error.facts["fault"], BIDDER) from error
     reading.take(len(MAGIC) + 4 + len(header.raw))

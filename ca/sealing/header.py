@@ -82,9 +82,7 @@ def padded(length: int) -> int:
     return max(FLOOR, padme(8 + length))
 
 
-def check_upload(
-    head: bytes, length: int, params: Params, *, lot: str, bidder: str, after: int = 0
-) -> Header:
+def check_upload(head: bytes, length: int, params: Params, *, lot: str, bidder: str, after: int = 0) -> Header:
     """Is this a sealed file for this opening, lot and bidder, newer than version `after`? Needs no key.
 
     head: the beginning of the file, at least `HEAD_AT_MOST` bytes or all of it; length: of the whole file.

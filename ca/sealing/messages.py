@@ -4,7 +4,7 @@ Every message is D ‖ name ‖ 0x00 ‖ content, so that a signature under one 
 enter as raw 32 bytes where they stand alone, and as lower-case hex inside canonical JSON.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from ca import canonical, merkle
 from ca.sealing.faults import ParamsWrong
@@ -30,7 +30,7 @@ def receipt(
     params: bytes, *, lot: str, bidder: str, seq: int, digest: bytes, bytes_: int, at: str, leaf: bytes
 ) -> bytes:
     """The platform has this file, since this moment of the database's clock. leaf: see `salted_leaf`."""
-    content = {
+    content: dict[str, str | int] = {
         "params": params.hex(), "lot": lot, "bidder": bidder, "seq": seq, "digest": digest.hex(),
         "bytes": bytes_, "at": at, "leaf": leaf.hex(),
     }  # fmt: skip
@@ -47,7 +47,7 @@ def freeze(params: bytes, *, root: bytes, count: int, at: str, float_point: str 
 
     float_point: its value, or the pc of its draw.
     """
-    content = {"params": params.hex(), "root": root.hex(), "count": count, "at": at}
+    content: dict[str, str | int] = {"params": params.hex(), "root": root.hex(), "count": count, "at": at}
     return _told("freeze", content | ({"float_point": float_point} if float_point is not None else {}))
 
 
@@ -68,7 +68,7 @@ def close(params: bytes, freeze_root: bytes, unlock_root: bytes) -> bytes:
 
 def release(params: bytes, *, freeze_root: bytes, unlock_root: bytes, holder: str, key: bytes) -> bytes:
     """A holder gives its private key of this opening."""
-    content = {
+    content: dict[str, str | int] = {
         "params": params.hex(), "freeze": freeze_root.hex(), "unlocks": unlock_root.hex(),
         "holder": holder, "key": key.hex(),
     }  # fmt: skip
@@ -110,9 +110,9 @@ def root(leaves: Iterable[bytes]) -> bytes:
     return merkle.root(sorted(leaves))
 
 
-def _leaf(name: str, content: dict[str, str | int]) -> bytes:
+def _leaf(name: str, content: Mapping[str, str | int]) -> bytes:
     return digest(name, canonical.ascii_encode(content))
 
 
-def _told(name: str, content: dict[str, str | int]) -> bytes:
+def _told(name: str, content: Mapping[str, str | int]) -> bytes:
     return said(name, canonical.ascii_encode(content))

@@ -171,11 +171,7 @@ def base_of(fields: dict[str, Any]) -> bytes:
 
 def _seat(seat: Any, mode: Any) -> Seat:
     wanted = {"id", "pk"} | ({"sig"} if mode == DRAW else set())
-    if (
-        not isinstance(seat, dict)
-        or set(seat) != wanted
-        or not all(isinstance(v, str) for v in seat.values())
-    ):
+    if not isinstance(seat, dict) or set(seat) != wanted or not all(isinstance(v, str) for v in seat.values()):
         raise ParamsWrong("a holder has other fields")
     if not all(is_hex(seat[name], ecdsa.POINT) for name in wanted - {"id"}):
         raise ParamsWrong("a key is 33 bytes in hex")

@@ -126,9 +126,7 @@ def drop_contribution_after(parts):
 
 
 def forged_share(parts):
-    parts["contributions"][0]["box"] = box.contribute(
-        draws.draw_params(f"{draws.PROJECT}:select:1"), "owner"
-    ).box.hex()
+    parts["contributions"][0]["box"] = box.contribute(draws.draw_params(f"{draws.PROJECT}:select:1"), "owner").box.hex()
 
 
 def other_project(parts):
@@ -180,9 +178,7 @@ def rebuild_log(parts, entries, withdrawals_first=False):
         for part in both[::-1] if withdrawals_first else both:
             if part is not None:
                 places.append(part)
-                leaves.append(
-                    registration.log_leaf(bytes.fromhex(part["entry"]), bytes.fromhex(part["rest"]))
-                )
+                leaves.append(registration.log_leaf(bytes.fromhex(part["entry"]), bytes.fromhex(part["rest"])))
     tree = merkle.Tree(leaves)
     for place, part in enumerate(places):
         part["cell"], part["path"] = place, [step.hex() for step in tree.path(place)]

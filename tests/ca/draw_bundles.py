@@ -161,18 +161,14 @@ def registration_draw(*, count=12, withdrawn=(3, 5), ineligible=(7,), by_account
         )
         for number, (cell, index, _) in made.items()
     ]  # fmt: skip
-    return Draw(
-        notice_of(params, **changes), params, boxes_for(params), entries, pool.facts(statuses), log=log
-    )
+    return Draw(notice_of(params, **changes), params, boxes_for(params), entries, pool.facts(statuses), log=log)
 
 
 def expert_draw(**changes):
     """Five experts in two groups, one recused, one in both groups."""
     params = draw_params(f"{PROJECT}:expert:1")
     people = {f"person-{number}": "eligible" for number in range(8)} | {"person-8": "recused"}
-    groups = sorted(
-        [[name, "roads"] for name in list(people)[:6]] + [[name, "costs"] for name in list(people)[4:]]
-    )
+    groups = sorted([[name, "roads"] for name in list(people)[:6]] + [[name, "costs"] for name in list(people)[4:]])
     entries = [bundle.expert_entry(PROJECT, name, salt(name), status) for name, status in people.items()]
     purposes = [{"purpose": "expert/costs", "pick": 2}, {"purpose": "expert/roads", "pick": 3}]
     notice = notice_of(params, kind="expert", purposes=purposes, capacity=32, **changes)

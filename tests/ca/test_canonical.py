@@ -7,9 +7,7 @@ from ca.canonical import NotCanonical
 
 KEYS = st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=1, max_size=8)
 LEAVES = st.integers(0, canonical.LARGEST) | st.text(max_size=20)
-THINGS = st.recursive(
-    LEAVES, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(KEYS, inner, max_size=4)
-)
+THINGS = st.recursive(LEAVES, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(KEYS, inner, max_size=4))
 
 
 @given(THINGS)

@@ -88,12 +88,8 @@ def test_a_void_contribution_is_named_and_left_out():
 
 def test_keys_known_from_elsewhere_are_held_against_the_file():
     raw, stranger = draws.raw_bundle("registration"), key("stranger").public
-    assert (
-        verify.verify(raw, platform=stranger).first_wrong == "notice.signers.platform: another platform's key"
-    )
-    assert (
-        verify.verify(raw, holders={"H2": stranger}).first_wrong == "params.holders.H2: another holder's key"
-    )
+    assert verify.verify(raw, platform=stranger).first_wrong == "notice.signers.platform: another platform's key"
+    assert verify.verify(raw, holders={"H2": stranger}).first_wrong == "params.holders.H2: another holder's key"
 
 
 def test_statements_by_certificate_are_judged_by_who_knows_certificates():
@@ -101,9 +97,7 @@ def test_statements_by_certificate_are_judged_by_who_knows_certificates():
     body, _ = registration.register(draws.PROJECT, draws.firm(6), cert=b"\5" * 32, sign=key("cert").sign)
     cell = registration.seal_cell(draws.DAY_KEY, body)
     made.entries.append(bundle.registration_entry(cell, 0, registration.log_tree([cell.raw]), "eligible"))
-    leaves = [
-        registration.log_leaf(bytes.fromhex(one["entry"]), bytes.fromhex(one["rest"])) for one in made.entries
-    ]
+    leaves = [registration.log_leaf(bytes.fromhex(one["entry"]), bytes.fromhex(one["rest"])) for one in made.entries]
     made.log = draw_attacks.merkle.Tree(leaves)
     for place, one in enumerate(made.entries):
         one["cell"], one["path"] = place, [step.hex() for step in made.log.path(place)]

@@ -40,9 +40,7 @@ def test_no_scalar(scalar):
         ecdsa.public_of(scalar)
 
 
-@pytest.mark.parametrize(
-    "point", [b"", bytes(33), b"\2" + b"\xff" * 32, b"\4" + KEY.public[1:], KEY.public + b"\0"]
-)
+@pytest.mark.parametrize("point", [b"", bytes(33), b"\2" + b"\xff" * 32, b"\4" + KEY.public[1:], KEY.public + b"\0"])
 def test_no_point(point):
     assert not ecdsa.is_point(point)
     assert not ecdsa.verify(point, b"x", KEY.sign(b"x"))

@@ -32,9 +32,7 @@ def test_every_inclusion_case_of_others():
     found = 0
     for name, case in cases("inclusion"):
         path = [raw(step) for step in case["proof"] or []]
-        ok = merkle.includes(
-            raw(case["leafHash"]), case["leafIdx"], case["treeSize"], path, raw(case["root"])
-        )
+        ok = merkle.includes(raw(case["leafHash"]), case["leafIdx"], case["treeSize"], path, raw(case["root"]))
         assert ok is not case["wantErr"], name
         found += 1
     assert found > 50

@@ -65,10 +65,9 @@ def test_every_team_comes_to_the_verdict_of_the_vector(vector, tmp_path):
             assert out.read_bytes() == vector.plaintext
             out.unlink()
         except Fault as fault:
-            verdict = fault.code
-            assert fault.culprit == "bidder"
-            assert not out.exists()
-        assert verdict == vector.fields["verdict"].split()[0]
+            verdict = f"{fault.code} / {fault.culprit}"
+        assert not out.exists()
+        assert vector.fields["verdict"].startswith(verdict)
 
 
 @pytest.mark.parametrize(
@@ -104,7 +103,7 @@ def test_sealing_again_uses_nothing_twice(tmp_path):
     one, two = (file.seal(source, tmp_path / name, params, **MEANT) for name in ("a", "b"))
     for name in ("salt", "cc", "cb", "E", "teams"):
         assert one.header.fields[name] != two.header.fields[name]
-    assert one.kb != two.kb and one.kc != two.kc
+    assert len({one.kb, one.kc, two.kb, two.kc}) == 4
 
 
 @pytest.mark.parametrize(

@@ -105,9 +105,7 @@ def test_its_curve_is_the_curve():
 
 def run(*arguments):
     """As a citizen runs it: isolated, without the product on its path."""
-    return subprocess.run(
-        [sys.executable, "-I", str(SCRIPT), *arguments], capture_output=True, text=True, timeout=60
-    )
+    return subprocess.run([sys.executable, "-I", str(SCRIPT), *arguments], capture_output=True, text=True, timeout=60)
 
 
 def test_exit_codes_and_what_it_prints(tmp_path):
@@ -135,8 +133,6 @@ def test_a_void_contribution_is_told(tmp_path):
     assert "void 无效: contribution of witness" in told.stdout
 
 
-@pytest.mark.parametrize(
-    "raw", [b"", b"{}", b"[]", b"1", b"\xff", b'{"notice":{}}', b'{"notice":1}', b"[" * 50000]
-)
+@pytest.mark.parametrize("raw", [b"", b"{}", b"[]", b"1", b"\xff", b'{"notice":{}}', b'{"notice":1}', b"[" * 50000])
 def test_garbage_is_refused(raw):
     assert judge(raw)[0] is not None
