@@ -144,6 +144,11 @@ def keys(equipment) -> Keys:
 @pytest.fixture
 def city(db, person, keys) -> City:
     """Five firms, three holders, and the demo's short periods."""
+    return build(db, keys, person)
+
+
+def build(db: Session, keys: Keys, person: Callable[[Role], Person], firms: int = 5) -> City:
+    """A city in any session; person makes somebody with a role, of an organisation of their own."""
     region = parties.add_region(db, "511700", "示例市")
     db.add(RegionRules(region_id=region.id, profile="demo"))
 
@@ -155,16 +160,16 @@ def city(db, person, keys) -> City:
 
     authority = somebody(Role.AUTHORITY).actor
     item = catalogue.add_item(db, "ZJ-001", "工程造价咨询", requirement="无", by=authority)
-    firms = [somebody(Role.INTERMEDIARY).actor for _ in range(5)]
+    admitted = [somebody(Role.INTERMEDIARY).actor for _ in range(firms)]
     now = clock.database(db)
-    for firm in firms:
+    for firm in admitted:
         organisation = find(db, parties.Organisation, firm.organisation_id)
         catalogue.admit(
             db, organisation, item, now - timedelta(days=1), now + timedelta(days=365), by=authority
         )
     return City(
         db, keys, somebody, item, authority, somebody(Role.PROJECT_OWNER).actor,
-        somebody(Role.SUPERVISOR).actor, [Holder(somebody(Role.KEY_HOLDER)) for _ in range(3)], firms,
+        somebody(Role.SUPERVISOR).actor, [Holder(somebody(Role.KEY_HOLDER)) for _ in range(3)], admitted,
     )  # fmt: skip
 
 
