@@ -201,6 +201,7 @@ class _Shift:
         self.app = procrastinate.App(connector=connector)
         self.app.job_manager = self.manager = _Settled(connector)
         self.worker: procrastinate.worker.Worker | None = None
+        self.over = False
         for known in TASKS.values():
             self.app.task(name=known.name, pass_context=True, retry=known.retry)(self._running(known))
 
@@ -212,7 +213,7 @@ class _Shift:
                 self.app, concurrency=self.concurrency, wait=stop is not None, install_signal_handlers=False,
                 fetch_job_polling_interval=POLL_SECONDS, update_heartbeat_interval=HEARTBEAT_SECONDS,
                 stalled_worker_timeout=STALLED_SECONDS, shutdown_graceful_timeout=GRACE_SECONDS,
-                listen_notify=stop is not None,
+                listen_notify=stop is not None, abort_job_polling_interval=86_400,  # nobody aborts a job here
             )
             if stop is None:
                 await worker.run()
@@ -221,6 +222,7 @@ class _Shift:
             try:
                 await worker.run()
             finally:
+                self.over = True
                 for other in side:
                     other.cancel()
                 await asyncio.gather(*side, return_exceptions=True)
@@ -247,9 +249,13 @@ class _Shift:
             self.worker.stop()
 
     async def _mend_always(self) -> None:
-        """Bring back the jobs of dead workers, each second; forget old ones, each hour."""
+        """Bring back the jobs of dead workers, each second; forget old ones, each hour.
+
+        A cancellation that hits in the middle of a query may come out as an error of the database, so
+        being over is also a flag.
+        """
         swept = 0.0
-        while True:
+        while not self.over:
             await asyncio.sleep(MEND_SECONDS)
             try:
                 await asyncio.to_thread(mend, self.sessions)

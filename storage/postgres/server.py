@@ -252,7 +252,7 @@ class Server:
             }
         else:
             settings |= {
-                "fsync": "off", "synchronous_commit": "off", "full_page_writes": "off",
+                "fsync": "off", "full_page_writes": "off",  # safe from kill -9 of processes, not from a power cut
                 "shared_buffers": "'64MB'", "max_wal_size": "'256MB'",
             }
         lines = [f"{name} = {value}" for name, value in settings.items()]

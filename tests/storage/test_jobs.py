@@ -1,5 +1,6 @@
 """Jobs: nothing is run that was not committed, and whatever was committed takes effect once."""
 
+import asyncio
 import os
 import random
 import signal
@@ -93,6 +94,24 @@ def test_what_was_undone_is_not_run_and_what_was_committed_is_run_once(urls, ses
 
     assert done(sessions) == [2]
     assert states(sessions) == {"succeeded": 1}
+
+
+def test_the_commit_that_keeps_the_effect_also_settles_the_job(urls, sessions, monkeypatch, caplog):
+    """So that a worker killed right after that commit cannot lead to a second effect."""
+    seen = []
+    finish = jobs._Settled.finish_job
+
+    async def watched(self, job, status, delete_job):
+        seen.append((done(sessions), states(sessions)))
+        await finish(self, job, status, delete_job)
+
+    monkeypatch.setattr(jobs._Settled, "finish_job", watched)
+    order(sessions, 1)
+
+    jobs.run_waiting(urls.app, sessions)
+
+    assert seen == [([1], {"succeeded": 1})]
+    assert [record for record in caplog.records if record.levelname == "ERROR"] == []
 
 
 def test_a_job_is_run_at_once_after_the_commit_and_not_before(sessions, worker):
@@ -266,15 +285,40 @@ def test_sigterm_lets_a_worker_finish_what_it_does(urls, sessions):
     assert states(sessions) == {"succeeded": 1}
 
 
-def test_a_worker_outlives_the_death_of_its_database(server, urls, sessions, worker):
+@pytest.mark.parametrize("seconds", [0.0, 1.5, 3.0])
+def test_a_worker_outlives_the_death_of_its_database(server, urls, sessions, worker, monkeypatch, seconds):
     order(sessions, 1)
     wait_until(lambda: done(sessions) == [1])
-    restarts = server.restarts
+    restarts, evict, dead = server.restarts, server._evict, threading.Event()
+    monkeypatch.setattr(server, "_evict", lambda: (dead.wait(seconds), evict()))
     os.kill(server.pid, signal.SIGKILL)
     wait_until(lambda: server.restarts > restarts and server.alive())
 
     order(sessions, 2)
     wait_until(lambda: done(sessions) == [1, 2])
+
+
+def test_a_cancellation_that_comes_out_as_a_database_error_still_ends_the_shift(urls, sessions, monkeypatch):
+    async def cut_short():
+        monkeypatch.setattr(jobs, "MEND_SECONDS", 0)
+        shift = jobs._Shift(urls.app, sessions, 1)
+        asked = asyncio.Event()
+
+        async def delete_old_jobs(**_):
+            asked.set()
+            try:
+                await asyncio.sleep(60)
+            except asyncio.CancelledError:
+                raise jobs.exceptions.ConnectorException from None
+
+        monkeypatch.setattr(shift.manager, "delete_old_jobs", delete_old_jobs)
+        side = asyncio.create_task(shift._mend_always())
+        await asked.wait()
+        shift.over = True
+        side.cancel()
+        await asyncio.wait_for(asyncio.gather(side, return_exceptions=True), 5)
+
+    asyncio.run(cut_short())
 
 
 def test_old_jobs_are_forgotten(urls, sessions):
