@@ -17,6 +17,7 @@ from typing import Any
 from xsdata.formats.dataclass.context import XmlContext
 from xsdata.formats.dataclass.parsers import XmlParser
 from xsdata.formats.dataclass.parsers.config import ParserConfig
+from xsdata.formats.dataclass.parsers.handlers import XmlEventHandler
 from xsdata.formats.dataclass.serializers import XmlSerializer
 from xsdata.models.datatype import XmlDate, XmlDateTime
 
@@ -123,7 +124,8 @@ def _module(name: str) -> Any:
 @cache
 def _parser() -> XmlParser:
     strict = ParserConfig(fail_on_unknown_properties=False, fail_on_converter_warnings=True)
-    return XmlParser(context=XmlContext(), config=strict)
+    # The standard library's parser: lxml's, as the library sets it, mends what is cut off or broken.
+    return XmlParser(context=XmlContext(), config=strict, handler=XmlEventHandler)
 
 
 def read(body: bytes) -> Message:
