@@ -37,6 +37,7 @@ def models() -> None:
     import ca.login
     import ca.parties
     import ca.tokens
+    import evaluation.models
     import storage.calendar
     import storage.jobs
     import storage.journal  # noqa: F401

@@ -345,6 +345,7 @@ class ExpertDraw(Row):
     salts: Mapped[dict[str, str]] = mapped_column(Json)  # expert id -> salt, hex
     notice: Mapped[str | None] = mapped_column(Text)
     notice_signatures: Mapped[dict[str, str] | None] = mapped_column(Json)
+    pad_key: Mapped[str] = mapped_column(String(64))
     contributions: Mapped[dict[str, str]] = mapped_column(Json, default=dict)  # label -> box, hex
     pool: Mapped[str | None] = mapped_column(Text)
     pool_signature: Mapped[str | None] = mapped_column(String(128))

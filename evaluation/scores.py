@@ -153,14 +153,15 @@ def decide_change(db: Db, session: Session, change_id: int, *, consent: bool, by
     asked_by = find(db, Seat, change.seat_id)
     if not seat.is_leader and not asked_by.is_leader:
         raise NotTheLeader
-    change.decided_by, change.decided_at = seat.id, clock.database(db)
+    score = db.scalar(
+        select(Score).filter_by(seat_id=change.seat_id, bid_id=change.bid_id, criterion=change.criterion)
+    )
+    now = clock.database(db)
+    assert score is not None
+    assert score.value == change.was, "nothing else may change a score that was handed in"
     if consent:
-        score = db.scalar(
-            select(Score).filter_by(seat_id=change.seat_id, bid_id=change.bid_id, criterion=change.criterion)
-        )
-        assert score is not None
-        assert score.value == change.was, "nothing else may change a score that was handed in"
         score.value = change.to
+    change.decided_by, change.decided_at = seat.id, now
     move(
         db, change, ChangeState.APPROVED if consent else ChangeState.REFUSED, by=None, change=change.id,
         decided_by=seat.name, bid=change.bid_id, criterion=change.criterion, was_score=change.was, to_score=change.to,
