@@ -372,6 +372,7 @@ def give_app_its_rights(db: psycopg.Connection[tuple[object, ...]]) -> None:
 @contextmanager
 def temporary_server(*, durable: bool = False) -> Iterator[Server]:
     """A server of its own for a test run, in a folder that goes with it."""
+    _clear_forgotten()
     home = Path(tempfile.mkdtemp(prefix="gongheng-test-"))
     home.chmod(0o755)  # so that the unprivileged user of a root's server can enter
     try:
@@ -379,3 +380,16 @@ def temporary_server(*, durable: bool = False) -> Iterator[Server]:
             yield server
     finally:
         shutil.rmtree(home, ignore_errors=True)
+
+
+def _clear_forgotten() -> None:
+    """Take away what test runs that were killed left behind: old folders that nobody holds."""
+    for home in Path(tempfile.gettempdir()).glob("gongheng-test-*"):
+        with suppress(OSError):
+            if home.stat().st_mtime > time.time() - 3600:
+                continue
+            with (home / "postgres.lock").open() as lock:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                socket = Path((home / "postgres.socket").read_text().strip())
+                shutil.rmtree(home)
+                shutil.rmtree(socket)

@@ -1,5 +1,6 @@
 """The bundled server starts, is mended after every kind of murder, and hurts nobody else's."""
 
+import fcntl
 import os
 import pwd
 import shutil
@@ -15,7 +16,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from storage.postgres import HomeTaken, PostgresTrouble, Server, binaries, find_binaries, ground
+from storage.postgres import HomeTaken, PostgresTrouble, Server, binaries, find_binaries, ground, temporary_server
 from storage.postgres.ground import ELSEWHERE, working_in
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -273,6 +274,23 @@ def test_the_setting_comes_before_the_wheel_and_the_wheel_before_the_system(monk
     monkeypatch.setattr(binaries.shutil, "which", lambda name: str(wheel / "postgres"))
     monkeypatch.setattr(binaries, "SYSTEM", tmp_path)
     assert find_binaries().folder == wheel.resolve()
+
+
+def test_what_killed_test_runs_left_is_cleared_unless_somebody_is_in_it(monkeypatch, home):
+    monkeypatch.setattr(tempfile, "tempdir", str(home))
+    for name in ("gongheng-test-old", "gongheng-test-young", "gongheng-test-busy"):
+        (home / name).mkdir()
+        (home / name / "postgres.lock").touch()
+        (home / name / "postgres.socket").write_text(str(home / "socket"))
+    for name in ("old", "busy"):
+        os.utime(home / f"gongheng-test-{name}", (time.time() - 4000,) * 2)
+
+    with (home / "gongheng-test-busy/postgres.lock").open() as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        with temporary_server() as server:
+            assert server.alive()
+
+    assert sorted(path.name for path in home.glob("gongheng-test-*")) == ["gongheng-test-busy", "gongheng-test-young"]
 
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
