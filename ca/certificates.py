@@ -207,9 +207,13 @@ def _read(der: bytes) -> Certificate:
         raise Unreadable(reason="证书太大")
     try:
         asn1 = x509.Certificate.load(der, strict=True)
+        if asn1.serial_number <= 0:  # RFC 5280, 4.1.2.2; the second reader is about to refuse it, too
+            raise Unreadable(reason="证书序列号不合规")
         certificate = Certificate(der, asn1, second.load_der_x509_certificate(der))
         certificate.pyca.extensions  # noqa: B018 – parsed now: refuses doubled and malformed extensions
         _touch(certificate)
+    except Unreadable:
+        raise
     except Exception as error:  # parsers of foreign bytes raise whatever they like; ours raise one thing
         raise Unreadable(reason="不是证书") from error
     return certificate

@@ -22,6 +22,7 @@ from ca import names, paths, sm2  # noqa: F401 – names: the national names are
 from ca.certificates import Certificate, Unreadable, read
 from ca.digests import KNOWN, PIECE, Digests
 from ca.keys import KeyKind, Validator
+from ca.paths import Path
 from ca.revocation import Revocation, RevocationList
 from ca.signing import sign_bytes, sign_detached
 from ca.trust import Policy, TrustList
@@ -81,7 +82,10 @@ class Verdict:
         return {"good": self.good, **plain, "reasons": list(self.reasons), "revocation": self.revocation.value}
 
 
-FATAL = {"content_inside", "bad_attributes", "attributes_as_content", "two_certificates", "no_certificate"}
+FATAL = {
+    "content_inside", "bad_form", "stray_certificate", "bad_attributes", "attributes_as_content", "two_certificates",
+    "no_certificate",
+}  # fmt: skip
 REASON_NAMES = {
     "unknown_ca": "签发机构未被认可",
     "same_name_other_key": "与认可的机构同名，但密钥不同",
@@ -104,6 +108,8 @@ REASON_NAMES = {
     "content_changed": "文件与签名不符（可能在签名后被改动）",
     "signature_bad": "签名值不成立",
     "content_inside": "签名文件里又装了一份内容，应为分离式签名",
+    "bad_form": "签名文件的结构不符合规范",
+    "stray_certificate": "签名文件里夹带了无法核实的证书",
     "bad_attributes": "签名属性不符合规范",
     "attributes_as_content": "被签内容本身是签名属性",
     "no_certificate": "签名文件里没有签名人的证书",
@@ -130,6 +136,7 @@ class _Signed:
     others: tuple[Certificate, ...]
     attributes: cms.CMSAttributes | None
     digest: str
+    tidy: bool  # versions and algorithms say nothing but what they must
     signed_at: datetime | None
 
 
@@ -157,7 +164,7 @@ def verify_detached(
     path = paths.check(signer, chain=(*signed.others, *chain), trust=trust, at=at, crls=crls)
     policy = path.anchor.policy if path.anchor else Policy()
     # 3. The form of the signature.
-    form = _form(signed)
+    form = _form(signed) + (_strays(signed, path, trust, chain) if path.anchor else [])
     # 4. The content's digest, and 5. the signature by the certificate's key.
     found = _arithmetic(signed, signer, content, policy)
     reasons = [*form, *found.reasons]
@@ -236,6 +243,7 @@ def _inner(body: cms.SignedData) -> _Signed:
         others=tuple(certificate for certificate in found if certificate not in signers),
         attributes=attributes,
         digest=digest,
+        tidy=_tidy(body, info),
         signed_at=_claimed_time(attributes),
     )
 
@@ -244,10 +252,36 @@ def _is_signer(certificate: Certificate, sid: cms.SignerIdentifier) -> bool:
     if sid.name == "issuer_and_serial_number":
         named = sid.chosen
         return bool(
-            certificate.asn1.issuer == named["issuer"]
+            certificate.asn1.issuer.dump() == named["issuer"].dump()
             and certificate.asn1.serial_number == named["serial_number"].native
         )
     return bool(certificate.asn1.key_identifier == sid.chosen.native)
+
+
+def _tidy(body: cms.SignedData, info: cms.SignerInfo) -> bool:
+    """RFC 5652, 5.1 and 5.3: what no signature covers must at least not contradict what it covers."""
+    own = info["digest_algorithm"]
+    named = [algorithm["algorithm"].native for algorithm in body["digest_algorithms"]]
+    version = "v1" if info["sid"].name == "issuer_and_serial_number" else "v3"
+    return (
+        named == [own["algorithm"].native]
+        and all(isinstance(one["parameters"], core.Null | core.Void) for one in (own, *body["digest_algorithms"]))
+        and body["version"].native in ("v1", "v3", "v4")
+        and info["version"].native == version
+    )
+
+
+def _strays(signed: _Signed, path: Path, trust: TrustList, chain: Sequence[Certificate]) -> list[str]:
+    """Certificates that came along must be of the path, or signed by one that we can see, and nobody's twin."""
+    sure = {*path.links, *trust.known, *chain, *(anchor.certificate for anchor in trust.anchors)}
+    taken = {certificate.asn1.issuer_serial for certificate in sure}
+    for one in signed.others:
+        if one in sure:
+            continue
+        issuers = [issuer for issuer in (*sure, *signed.others) if issuer.asn1.subject == one.asn1.issuer]
+        if one.asn1.issuer_serial in taken or not any(one.signed_by(issuer) for issuer in issuers):
+            return ["stray_certificate"]
+    return []
 
 
 def _claimed_time(attributes: cms.CMSAttributes | None) -> datetime | None:
@@ -263,6 +297,8 @@ def _claimed_time(attributes: cms.CMSAttributes | None) -> datetime | None:
 def _form(signed: _Signed) -> list[str]:
     """What RFC 5652 asks of the form, beyond what can be read at all."""
     found = ["content_inside"] if signed.inside else []
+    if not signed.tidy:
+        found.append("bad_form")
     if signed.attributes is None and signed.content_type not in CONTENT:
         found.append("bad_attributes")  # 5.3: attributes must be there when the content is not plain data
     if signed.attributes is not None:

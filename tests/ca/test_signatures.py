@@ -6,8 +6,10 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from asn1crypto import cms, core
 
 from ca.certificates import Unreadable
+from ca.demo_ca import DemoCa
 from ca.digests import Digests
 from ca.keys import KeyKind
 from ca.revocation import Revocation
@@ -115,22 +117,72 @@ def test_missing_answer_may_be_accepted_by_policy(kind):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_no_byte_of_a_signature_file_may_change_the_signer_or_the_content(kind):
-    """Byte by byte in steps: refused, unreadable, or the very same verdict (a byte that nobody reads)."""
+def test_no_byte_of_a_signature_file_may_change(kind):
+    """Every second byte, certificates that came along and algorithm names included: unreadable, or not good."""
     signature = signed(kind)
-    good = verify(signature)
-    accepted = []
-    for place in range(0, len(signature), 7):
+    for place in range(0, len(signature), 2):
         bad = bytearray(signature)
-        bad[place] ^= 0x01
+        bad[place] ^= 1 << place // 2 % 8
         try:
-            verdict = verify(bytes(bad))
+            assert not verify(bytes(bad)).good, place
         except Unreadable:
             continue
-        if verdict.good:
-            accepted.append(place)
-            assert replace(verdict, signed_at=good.signed_at) == good
-    assert len(accepted) < len(signature) // 7 // 3
+
+
+def test_a_stranger_among_the_certificates():
+    """A certificate that nobody can place, and one of another CA that everybody can."""
+    issued, other = bidder(KeyKind.RSA), bidder(KeyKind.SM2)
+    alone = DemoCa.make(KeyKind.ECDSA, at=AT).issuing
+
+    along = sign_bytes(CONTENT, issued.key, issued.certificate, (*issued.chain, other.certificate))
+    assert verify(along).good
+    strange = sign_bytes(CONTENT, issued.key, issued.certificate, (*issued.chain, alone))
+    assert verify(strange).reasons == ("stray_certificate",)
+
+
+def test_attributes_shown_again_as_content():
+    """The signed attributes of one message, passed off as a message without attributes."""
+    issued = bidder(KeyKind.RSA)
+    message = cms.ContentInfo.load(signed(KeyKind.RSA))
+    info = message["content"]["signer_infos"][0]
+    content = info["signed_attrs"].untag().dump()
+    kept = ("version", "sid", "digest_algorithm", "signature_algorithm", "signature")
+    message["content"]["signer_infos"] = [cms.SignerInfo({name: info[name] for name in kept})]
+    forged = message.dump(force=True)
+
+    verdict = verify(forged, content=content)
+
+    assert verdict.signature_good, "the arithmetic holds: that is the trap"
+    assert not verdict.good
+    assert "attributes_as_content" in verdict.reasons
+    assert verdict.certificate == issued.certificate.fingerprint
+
+
+def with_info(kind, **changes):
+    """A signature with fields of its SignerInfo replaced."""
+    message = cms.ContentInfo.load(signed(kind))
+    for name, value in changes.items():
+        message["content"]["signer_infos"][0][name] = value
+    return message.dump(force=True)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_form_that_nothing_covers(kind):
+    assert "bad_form" in verify(with_info(kind, version="v3")).reasons
+    message = cms.ContentInfo.load(signed(kind))
+    message["content"]["digest_algorithms"] = [{"algorithm": "sha512"}]
+    assert verify(message.dump(force=True)).reasons == ("bad_form",)
+    message = cms.ContentInfo.load(signed(kind))
+    message["content"]["encap_content_info"]["content"] = core.OctetString(CONTENT)
+    assert verify(message.dump(force=True)).reasons == ("content_inside",)
+
+
+def test_two_signers_are_not_one():
+    message = cms.ContentInfo.load(signed(KeyKind.RSA))
+    infos = message["content"]["signer_infos"]
+    infos.append(infos[0].copy())
+    with pytest.raises(Unreadable):
+        verify(message.dump(force=True))
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from click.testing import CliRunner
 
 from app.commands import bid_sign, sig
 from bidding.tenders.price import read_price
+from ca import asic, revocation, signatures, strict_zip
 from ca.asic import Container
 from ca.keys import KeyKind
 from tests.ca.paper import AT, CODE, NAME, bidder, cas, lists
@@ -178,3 +179,10 @@ def test_locked_keys(place, tmp_path):
     assert run(sig.sig, *words).exit_code == 2
     assert run(sig.sig, *words, "--password-file", tmp_path / "password").exit_code == 0
     assert checked(place, tmp_path / "out.p7s", "--at", MOMENT).exit_code == 0
+
+
+def test_everything_that_is_said_has_its_english():
+    said = {*signatures.REASON_NAMES.values(), *asic.PROBLEM_NAMES.values(), *strict_zip.FAULTS.values(),
+            *revocation.REVOCATION_NAMES.values()}  # fmt: skip
+
+    assert said - set(sig._english()) == set()
