@@ -1,5 +1,6 @@
 """The list of rooms, in plain sight: their doors, rows, due acts, papers, and what they lay on a desk."""
 
+import importlib
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -15,42 +16,62 @@ def doors() -> list[Blueprint]:
     from app.documents import views as documents
     from app.messages import views as messages
     from app.portal import views as portal
-    from ca.views import login
+    from bidding.supermarket import views as supermarket
+    from ca.views import holder, login
+    from escrow import views as escrow
 
     return [
         portal.pages, login.pages, login.api, messages.pages, documents.pages, documents.api,
-        # ca.holder
-        # escrow
-        # supermarket
+        holder.pages, holder.api,
+        supermarket.pages, supermarket.api,
         # tenders
         # evaluation
+        escrow.pages, escrow.api, escrow.bank_api,
     ]  # fmt: skip
+
+
+WITH_ROWS_OR_JOBS = [
+    "app.documents.issuing",
+    "app.documents.models",
+    "app.followers",
+    "app.messages.models",
+    "app.messages.sending",
+    "bidding.supermarket.models",
+    "bidding.tenders.bids",
+    "bidding.tenders.due",
+    "bidding.tenders.models",
+    "ca.login",
+    "ca.openings",
+    "ca.parties",
+    "ca.tokens",
+    "escrow.banks.polling",
+    "escrow.models",
+    "escrow.sending",
+    "evaluation.models",
+    "storage.calendar",
+    "storage.jobs",
+    "storage.journal",
+]
 
 
 def models() -> None:
     """Import every module with rows or jobs, so that the metadata and the list of tasks are whole."""
-    import app.documents.issuing
-    import app.documents.models
-    import app.followers
-    import app.messages.models
-    import app.messages.sending
-    import ca.login
-    import ca.parties
-    import ca.tokens
-    import evaluation.models
-    import storage.calendar
-    import storage.jobs
-    import storage.journal  # noqa: F401
+    for module in WITH_ROWS_OR_JOBS:
+        importlib.import_module(module)
 
 
 def ddl() -> list[Callable[[Any], None]]:
     """What a room says to the database beyond tables: triggers, functions; each is handed a connection."""
-    return []
+    from escrow import ledger
+
+    return [ledger.install]
 
 
 def append_only() -> list[str]:
     """Tables beside the journal that nobody may change."""
-    return []
+    from escrow import ledger
+
+    return [*ledger.APPEND_ONLY]
 
 
 def due() -> list[tuple[str, Callable[[Session], Sequence[Any]], Callable[..., Any]]]:
@@ -58,22 +79,35 @@ def due() -> list[tuple[str, Callable[[Session], Sequence[Any]], Callable[..., A
     from app import followers
     from app.documents import issuing
     from app.messages import telling
+    from bidding.supermarket import waiting
+    from bidding.tenders import due as tenders
+    from ca import openings
+    from escrow import sending
+    from escrow.banks import polling
+    from evaluation import experts, recordings
 
     return [
         ("messages", followers.waiting("messages"), followers.reading(telling.follow)),
         ("documents", followers.waiting("documents"), followers.reading(issuing.follow)),
-        # openings
-        # escrow
-        # supermarket
-        # tenders
-        # evaluation
+        ("openings", openings.due, openings.settle),
+        ("supermarket", waiting.due, waiting.settle_with),
+        *tenders.DUE,
+        ("experts", experts.due, experts.settle),
+        ("experts.fill", experts.due_to_fill, experts.fill_due),
+        ("recordings", recordings.due, recordings.settle),
+        ("escrow.pack", sending.due_to_pack, lambda db, id_, _: sending.pack_due(db, id_)),
+        ("escrow.tell", sending.due_to_tell, lambda db, id_, _: sending.tell_due(db, id_)),
+        ("escrow.ask", sending.due_to_ask, lambda db, id_, _: sending.ask_due(db, id_)),
+        ("escrow.poll", polling.due_to_poll, lambda db, id_, _: polling.poll_due(db, id_)),
     ]
 
 
 def desks() -> list[Callable[[Session, Actor], Sequence[Lying]]]:
     """What each room lays on a desk: `desk(db, actor) -> list[Lying]` (ca.desk)."""
+    from escrow import desk as escrow
+
     return [
-        # escrow
+        escrow.desk,
         # supermarket
         # tenders
         # evaluation
@@ -82,4 +116,6 @@ def desks() -> list[Callable[[Session, Actor], Sequence[Lying]]]:
 
 def running_sessions(db: Session) -> Sequence[tuple[str, int, Sequence[str]]]:
     """Evaluation sessions that run now: name, zero (UTC ms), participants."""
-    return []
+    from evaluation import recordings
+
+    return recordings.running(db)

@@ -242,6 +242,11 @@ def fill(db: Db, session: Session) -> Seat | None:
     return seat
 
 
+def fill_due(db: Db, id_: int, equipment: Any = None) -> None:
+    """Do it for one session."""
+    fill(db, take(db, Session, id_))
+
+
 def due_to_fill(db: Db) -> Sequence[int]:
     """Sessions in which a seat became free before the opening."""
     members = (

@@ -113,6 +113,8 @@ class Session(Row):
     state: Mapped[State] = mapped_column(by_value(State), default=State.PLANNED, index=True)
     zero_at: Mapped[datetime | None] = mapped_column(Moment, index=True)  # zero of the session's clock
     finished_at: Mapped[datetime | None] = mapped_column(Moment)
+    recording_opened_at: Mapped[datetime | None] = mapped_column(Moment)
+    events_told: Mapped[int] = mapped_column(default=0)  # number of the journal entry the recorder heard last
     recording_closed_at: Mapped[datetime | None] = mapped_column(Moment)
     manifest_key: Mapped[str | None] = mapped_column(String(200))  # object of the recording's manifest
 
