@@ -71,7 +71,10 @@ DUE: list[tuple[str, Callable[[Session], Sequence[Any]], Act]] = [
     ("tenders.end_unlocking", opening.due_to_end_unlocking, lambda db, id_, tools: opening.end_unlocking(db, id_)),
     ("tenders.begin_opening", unsealing.due_to_begin, lambda db, id_, tools: unsealing.begin(db, id_)),
     ("tenders.open_bid", unsealing.due_to_open, lambda db, id_, tools: order_opening(db, id_)),
-    ("tenders.finish_opening", unsealing.due_to_finish, lambda db, id_, tools: unsealing.finish(db, id_)),
+    (
+        "tenders.finish_opening", unsealing.due_to_finish,
+        lambda db, id_, tools: unsealing.finish(db, tools.objects, id_, key=tools.platform_key),
+    ),
     (
         "tenders.standstill_over", awards.due_to_announce,
         lambda db, id_, tools: awards.announce_standstill_over(db, id_, by=SYSTEM),

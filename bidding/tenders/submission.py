@@ -22,7 +22,7 @@ from bidding.tenders.recognised import Recognised
 from ca.certificates import Unreadable
 from ca.ecdsa import PlatformKey
 from ca.rights import SYSTEM, Actor
-from ca.sealing.faults import UploadRefused
+from ca.sealing.faults import UPLOAD, UploadRefused
 from ca.sealing.header import HEAD_AT_MOST, Header, check_upload
 from ca.sealing.params import Params
 from escrow import deposits
@@ -140,6 +140,11 @@ def withdraw(db: Session, bid: Bid, *, by: Actor) -> Bid:
         raise CannotWithdraw(state=bid.STATE_NAMES[bid.state])
     move(db, bid, BidState.WITHDRAWN, by=SYSTEM)
     return bid
+
+
+def why(code: str | None) -> str | None:
+    """What a refusal code means, in words."""
+    return {**UPLOAD, **REFUSED}.get(code) if code else None
 
 
 def mine(db: Session, bid_id: Any, by: Actor) -> Bid:

@@ -15,7 +15,7 @@ from typing import IO, Any
 from sqlalchemy import exists, select
 from sqlalchemy.orm import Session
 
-from bidding.tenders import returning
+from bidding.tenders import evidence, returning
 from bidding.tenders.bids import Bid, BidState
 from bidding.tenders.models import State, Tender
 from bidding.tenders.opening import listed
@@ -23,6 +23,7 @@ from bidding.tenders.price import PriceWrong, read_price
 from bidding.tenders.recognised import Recognised
 from ca import asic, openings
 from ca.certificates import Unreadable
+from ca.ecdsa import PlatformKey
 from ca.rights import SYSTEM
 from ca.sealing.faults import BIDDER, PLATFORM, Fault
 from ca.sealing.file import open_sealed
@@ -92,18 +93,19 @@ def due_to_finish(db: Session) -> Sequence[int]:
     return db.scalars(select(Tender.id).filter_by(state=State.OPENING).where(~left)).all()
 
 
-def finish(db: Session, tender_id: int) -> Tender:
-    """已开标: the opening record's facts are complete. Safe to repeat."""
+def finish(db: Session, store: Store, tender_id: int, *, key: PlatformKey) -> Tender:
+    """已开标: the opening record's facts are complete and the transcript is kept. Safe to repeat."""
     tender = take(db, Tender, tender_id)
     if tender.state is not State.OPENING or tender.id not in due_to_finish(db):
         return tender
     tender.opened_at = clock.database(db)
     read_out = [_line(bid) for bid in listed(db, tender, *AFTER)]
+    transcript = evidence.keep_transcript(db, store, tender, key)
     if any(line["result"] == OPENED for line in read_out):
-        move(db, tender, State.OPENED, by=SYSTEM, bids=read_out)
+        move(db, tender, State.OPENED, by=SYSTEM, bids=read_out, transcript=transcript)
         return tender
     tender.reason = "没有一份投标文件能够开启"
-    move(db, tender, State.FAILED, by=SYSTEM, reason=tender.reason, bids=read_out)
+    move(db, tender, State.FAILED, by=SYSTEM, reason=tender.reason, bids=read_out, transcript=transcript)
     returning.release_all(db, tender, reason="failed")
     return tender
 

@@ -241,7 +241,10 @@ class Stage:
         unsealing.begin(self.db, tender.id)
         for bid_id in unsealing.due_to_open(self.db):
             unsealing.open_bid(self.db, self.store, bid_id, recognised=self.recognised)
-        return unsealing.finish(self.db, tender.id)
+        return self.finish(tender)
+
+    def finish(self, tender: Tender) -> Tender:
+        return unsealing.finish(self.db, self.store, tender.id, key=self.key)
 
 
 @pytest.fixture

@@ -1,10 +1,13 @@
 """开标: freeze, unlock, close, release, open – and whose fault it is when a bid does not open."""
 
+import io
 from datetime import timedelta
 
 import pytest
+from click.testing import CliRunner
 
-from bidding.tenders import notices, opening, submission, unsealing
+from app.cli import main
+from bidding.tenders import evidence, notices, opening, submission, unsealing
 from bidding.tenders.bids import BidState
 from bidding.tenders.models import State
 from ca import ecdsa, openings
@@ -370,7 +373,7 @@ def test_opening_again_after_a_crash_changes_nothing(stage, three):
     stage.db.expire_all()
     stage.opened(tender)
     assert tender.state is State.OPENED
-    assert unsealing.finish(stage.db, tender.id).state is State.OPENED
+    assert stage.finish(tender).state is State.OPENED
 
 
 def test_without_the_holders_everything_the_platform_has_opens_nothing(stage, three):
@@ -401,7 +404,7 @@ MOVES_FROM_ANYWHERE = [
     lambda stage, tender: opening.end_unlocking(stage.db, tender.id),
     lambda stage, tender: opening.freeze(stage.db, tender.id, key=stage.key),
     lambda stage, tender: unsealing.begin(stage.db, tender.id),
-    lambda stage, tender: unsealing.finish(stage.db, tender.id),
+    lambda stage, tender: stage.finish(tender),
     lambda stage, tender: notices.publish_joined(stage.db, tender.id),
 ]
 
@@ -431,6 +434,95 @@ def test_states_are_never_left_by_the_wrong_door(stage):
             with pytest.raises(WrongState):
                 move(stage.db, tender, to, by=stage.buyer().actor)
     assert tender.state is State.PUBLISHED
+
+
+@pytest.fixture
+def transcribed(stage, three, tmp_path):
+    """An opening with a cheat, a sleeper and a liar, its transcript and its sealed files in two folders."""
+    tender, bids = three
+    cheat = stage.bidder()
+    bids = [*bids, stage.submit(tender, cheat, malformed(stage, tender, cheat)), stage.submit(tender, stage.bidder())]
+    stage.frozen(tender)
+    for bid in bids[:-1]:
+        stage.unlock(bid)
+    stage.closed(tender)
+    seat, (_, sig) = tender.opening.seats[1], stage.keys[tender.id][1]
+    false = ecdsa.Key.make().scalar
+    signature = sig.sign(openings.release_message(tender.opening, seat, false)).hex()
+    openings.release(stage.db, tender.opening, key=false.hex(), signature=signature, by=seat.person.actor)
+    stage.release(tender)
+    stage.opened(tender)
+    folder, files = tmp_path / "transcript", tmp_path / "files"
+    folder.mkdir()
+    files.mkdir()
+    (folder / "transcript.json").write_bytes(evidence.transcript(stage.store, tender))
+    for bid in bids:
+        (files / bid.digest[:8]).write_bytes(stage.made[bid.id].file)
+    return tender, bids, folder, files
+
+
+def test_a_stranger_repeats_the_opening(stage, transcribed):
+    tender, bids, folder, files = transcribed
+    told = CliRunner().invoke(
+        main, ["bid", "open", "--transcript", str(folder), "--files", str(files), "--platform-key",
+               stage.key.public.hex()],
+    )  # fmt: skip
+    assert told.exit_code == 0, told.output
+    for bid in bids:
+        assert f"{bid.digest}  {bid.result}" in told.output
+    assert f"FALSE_KEY  holder/{tender.opening.seats[1].holder}" in told.output
+
+
+def test_kb_of_a_sleeper_never_appears(stage, transcribed):
+    _, bids, folder, _ = transcribed
+    assert stage.made[bids[-1].id].sealed.kb.hex() not in (folder / "transcript.json").read_text()
+
+
+@pytest.mark.parametrize("spoil", [
+    lambda text, bids: text.replace(bids[0].plaintext_sha256, "0" * 64),
+    lambda text, bids: text.replace(bids[0].digest, "0" * 64),
+    lambda text, bids: text.replace('"OPENED"', '"CONTENT"', 1),
+])  # fmt: skip
+def test_a_changed_transcript_is_found_out(stage, transcribed, spoil):
+    _, bids, folder, files = transcribed
+    file = folder / "transcript.json"
+    changed = spoil(file.read_text(), bids)
+    assert changed != file.read_text()
+    file.write_text(changed)
+    told = CliRunner().invoke(main, ["bid", "open", "--transcript", str(folder), "--files", str(files)])
+    assert told.exit_code == 1
+
+
+def test_the_supervisors_close_is_judged_from_the_transcript(stage, transcribed):
+    from ca.sealing import transcript
+
+    tender, _, folder, files = transcribed
+    raw = (folder / "transcript.json").read_bytes()
+    holds = lambda message, signature: stage.recognised.verify(  # noqa: E731
+        signature, io.BytesIO(message), at=tender.closed_at
+    ).good
+    found = transcript.verify(raw, transcript.digests_in(files), close_holds=holds)
+    assert (found.ok, found.remarks) == (True, ())
+
+
+def test_the_holders_own_gate_opens_for_our_evidence(stage, three):
+    from ca.sealing.faults import MayNotRelease
+    from ca.sealing.holder import Holder
+
+    tender, bids = three
+    stage.frozen(tender)
+    stage.unlock(bids[0])
+    stage.closed(tender)
+    gate = Holder(stage.folder / "holder", tender.opening.seats[0].holder, now=lambda: tender.unlock_until)
+    holds = lambda message, signature: stage.recognised.verify(  # noqa: E731
+        signature, io.BytesIO(message), at=tender.closed_at
+    ).good
+    with pytest.raises(MayNotRelease, match="no key"):
+        gate.release_bids(tender.params, tender.opening.evidence, holds)
+    with gate._state(tender.params.base) as state:
+        state["key"] = stage.keys[tender.id][0][0].scalar.hex()
+    released = gate.release_bids(tender.params, tender.opening.evidence, holds)
+    assert released.key == stage.keys[tender.id][0][0].scalar
 
 
 def test_deposits_are_held_at_the_freeze_and_absent_ones_go_home(stage, monkeypatch):
