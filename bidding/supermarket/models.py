@@ -134,9 +134,9 @@ class Project(Row):
     selected: Mapped[Organisation | None] = relationship(foreign_keys=selected_id)
     region: Mapped[Region | None] = relationship()
     item: Mapped[ServiceItem] = relationship()
-    recusals: Mapped[list["Recusal"]] = relationship(cascade="all, delete-orphan")
-    draws: Mapped[list["Draw"]] = relationship(back_populates="project", order_by="Draw.number")
-    objections: Mapped[list["Objection"]] = relationship(order_by="Objection.id")
+    recusals: Mapped[list["Recusal"]] = relationship(lambda: Recusal, cascade="all, delete-orphan")
+    draws: Mapped[list["Draw"]] = relationship(lambda: Draw, back_populates="project", order_by="Draw.number")
+    objections: Mapped[list["Objection"]] = relationship(lambda: Objection, order_by="Objection.id")
 
     STATE_NAMES: ClassVar[Mapping[Any, str]] = {
         State.DRAFT: "草稿",
@@ -231,7 +231,7 @@ class Draw(Row):
 
     project: Mapped[Project] = relationship(back_populates="draws")
     opening: Mapped[Opening] = relationship()
-    contributions: Mapped[list["Contribution"]] = relationship(back_populates="draw")
+    contributions: Mapped[list["Contribution"]] = relationship(lambda: Contribution, back_populates="draw")
 
 
 class Contribution(Row):
