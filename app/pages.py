@@ -56,8 +56,8 @@ class Place:
         view = current_app.view_functions.get(self.endpoint)
         if view is None or getattr(view, "is_public", True):
             return view is not None
-        actor = g.get("actor")
-        return actor is not None and (not view.allowed or actor.is_a(*view.allowed))  # type: ignore[attr-defined]
+        actor, allowed = g.get("actor"), getattr(view, "allowed", ())
+        return actor is not None and (not allowed or actor.is_a(*allowed))
 
 
 # The main navigation, in the order of the day.

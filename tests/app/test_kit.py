@@ -197,3 +197,35 @@ def test_skip_link_is_the_first_thing_the_keyboard_finds(browser, address):
 
     assert page.evaluate("document.activeElement.id") == "content"
     page.context.close()
+
+
+def test_an_upload_survives_a_cut_and_the_form_carries_its_address(browser, address, tmp_path):
+    page = opened(browser, address)
+    received, cuts = [], [True]
+
+    def centre(route):
+        request = route.request
+        if request.method == "POST":
+            route.fulfill(status=201, headers={"Location": "/uploads/7f", "Tus-Resumable": "1.0.0"})
+        elif request.method == "HEAD":
+            length = str(9 * 1024 * 1024)
+            offset = str(sum(received))
+            route.fulfill(headers={"Upload-Offset": offset, "Upload-Length": length, "Tus-Resumable": "1.0.0"})
+        elif received and cuts:
+            cuts.pop()
+            route.abort()
+        else:
+            received.append(len(request.post_data_buffer))
+            route.fulfill(status=204, headers={"Upload-Offset": str(sum(received)), "Tus-Resumable": "1.0.0"})
+
+    page.route("**/uploads**", centre)
+    bid = tmp_path / "bid.asice"
+    bid.write_bytes(bytes(9 * 1024 * 1024))
+    page.locator("[name=bid]").set_input_files(bid)
+
+    expect(page.locator("[data-upload-words]")).to_have_text("上传完成：bid.asice，9.0 MB", timeout=15_000)
+    assert page.locator("[name=bid_upload]").input_value() == "/uploads/7f"
+    assert sum(received) == 9 * 1024 * 1024
+    assert len(received) == 3
+    assert not cuts
+    page.context.close()
