@@ -16,7 +16,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from ca import canonical, ecdsa, merkle
-from ca.draws.shapes import REGISTER, WITHDRAW, like
+from ca.draws.shapes import QUOTE, REGISTER, WITHDRAW, like
 from ca.ecdsa import Key
 from ca.tagged import H, mac
 
@@ -119,6 +119,8 @@ def check(body: Body) -> None:
     if like(body, REGISTER):
         if ("cert" in body) == ("account" in body):
             raise NotRegistration("either a certificate or an account")
+        if "quote" in body and not like(body["quote"], QUOTE):
+            raise NotRegistration("a quote has other fields")
     elif like(body, WITHDRAW):
         if not one_reason(body):
             raise NotRegistration("one reason to withdraw")

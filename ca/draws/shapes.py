@@ -119,6 +119,13 @@ POOL = {
     "inputs?": [H32],
     "previous?": H32,
 }
+QUOTE = {
+    "h": {
+        "v": number, "params": H32, "lot": WORD, "bidder": WORD, "seq": number, "salt": H32, "size": number,
+        "cc": H32, "E": H33, "teams": is_hex,
+    },
+    "ct": hexes(144),
+}  # fmt: skip
 REGISTER = {
     "kind": one_of("register"),
     "project": PROJECT,
