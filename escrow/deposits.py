@@ -11,10 +11,10 @@ from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, joinedload
 
 from ca.rights import Actor, Role
-from escrow import guarantees, ledger, numbers, sending
+from escrow import guarantees, ledger, many, numbers, sending
 from escrow.ledger import Posting
 from escrow.models import Deposit, DepositState, PayerRule, Receipt, Refund, Regime, Standing
 from storage import clock, journal
@@ -23,6 +23,7 @@ from storage.lifecycle import move
 from storage.refusals import NotNow, NotValid, NotYours
 from storage.values import Money
 
+SHORT = "开标时保证金未足额到账"
 ORDERING = (Role.CENTRE_STAFF, Role.PROCURING_ENTITY, Role.PROJECT_OWNER, Role.SUPERVISOR, Role.AUTHORITY)
 
 
@@ -128,11 +129,9 @@ def hold(db: Session, reference: str, *, by: Actor) -> list[Deposit]:
     db.flush()
     ready = [deposit for deposit in waiting if deposit.state is DepositState.RECEIVED]
     _post_held(db, ready)
-    for deposit in ready:
-        move(db, deposit, DepositState.HELD, by=by)
-    for deposit in waiting:
-        if deposit.state is DepositState.EXPECTED:
-            _send_home(db, [deposit], reason="开标时保证金未足额到账", by=by)
+    many.move_all(db, ready, DepositState.HELD, by=by)
+    short = [deposit for deposit in waiting if deposit.state is DepositState.EXPECTED]
+    _send_home(db, short, reason=SHORT, by=by)
     return ready
 
 
@@ -204,32 +203,33 @@ _BEFORE_HOME = (DepositState.EXPECTED, DepositState.RECEIVED, DepositState.HELD)
 
 
 def _send_home(db: Session, deposits: Sequence[Deposit], *, reason: str, by: Actor) -> list[Refund]:
-    made: list[Refund] = []
-    for stage in ("received", "held"):
-        chosen = [
-            one for one in deposits
-            if one.state in _BEFORE_HOME and (stage == "held") == (one.state is DepositState.HELD)
-        ]  # fmt: skip
-        receipts = _matched(db, chosen)
-        paid = {receipt.deposit_id for receipt in receipts}
-        for deposit in chosen:
-            guarantees.give_back(db, deposit, by=by)
-            if deposit.id in paid or deposit.state is not DepositState.EXPECTED:
-                move(db, deposit, DepositState.REFUND_ORDERED, by=by, reason=reason)
-            else:
-                move(db, deposit, DepositState.LAPSED, by=by, reason=reason)
-        made += sending.send_back(db, receipts, stage, reason=reason, by=by)
-        for deposit in chosen:
-            if deposit.id not in paid and deposit.state is DepositState.REFUND_ORDERED:
-                move(db, deposit, DepositState.REFUNDED, by=by)  # a guarantee alone: nothing to pay
-    return made
+    """Money goes back by refunds, letters are given back; what was never paid lapses."""
+    held = [one for one in deposits if one.state is DepositState.HELD]
+    others = [one for one in deposits if one.state in (DepositState.EXPECTED, DepositState.RECEIVED)]
+    guarantees.give_back(db, [*held, *others], by=by)
+    return [
+        *_order_home(db, others, "received", reason, by),
+        *_order_home(db, held, "held", reason, by),
+    ]
+
+
+def _order_home(db: Session, deposits: Sequence[Deposit], stage: str, reason: str, by: Actor) -> list[Refund]:
+    receipts = _matched(db, deposits)
+    paid = {receipt.deposit_id for receipt in receipts}
+    with_money = [one for one in deposits if one.id in paid]
+    by_letter = [one for one in deposits if one.id not in paid and one.state is not DepositState.EXPECTED]
+    lapsed = [one for one in deposits if one.id not in paid and one.state is DepositState.EXPECTED]
+    many.move_all(db, [*with_money, *by_letter], DepositState.REFUND_ORDERED, by=by, facts=lambda _: {"reason": reason})
+    many.move_all(db, by_letter, DepositState.REFUNDED, by=by)  # nothing to pay
+    many.move_all(db, lapsed, DepositState.LAPSED, by=by, facts=lambda _: {"reason": reason})
+    return sending.send_back(db, receipts, stage, reason=reason, by=by)
 
 
 def _matched(db: Session, deposits: Sequence[Deposit]) -> list[Receipt]:
     found = (
         select(Receipt).where(
             Receipt.deposit_id.in_([one.id for one in deposits]), Receipt.standing == Standing.MATCHED
-        ).order_by(Receipt.booked_at, Receipt.id)
+        ).order_by(Receipt.booked_at, Receipt.id).options(joinedload(Receipt.deposit))
     )  # fmt: skip
     return list(db.scalars(found))
 

@@ -4,6 +4,7 @@ The answer of the guarantor comes through whoever speaks with it (the system); n
 asked, because before the opening nobody may learn that there is one.
 """
 
+from collections.abc import Sequence
 from contextlib import suppress
 from datetime import datetime
 
@@ -86,10 +87,12 @@ def covers(db: Session, deposit: Deposit) -> bool:
     )
 
 
-def give_back(db: Session, deposit: Deposit, *, by: Actor) -> None:
-    """The letter is no longer needed."""
-    letter = _of(db, deposit)
-    if letter and letter.state is GuaranteeState.CONFIRMED:
+def give_back(db: Session, deposits: Sequence[Deposit], *, by: Actor) -> None:
+    """The letters for these deposits are no longer needed."""
+    letters = select(Guarantee).where(
+        Guarantee.deposit_id.in_([one.id for one in deposits]), Guarantee.state == GuaranteeState.CONFIRMED
+    )
+    for letter in db.scalars(letters).all():
         move(db, letter, GuaranteeState.GIVEN_BACK, by=by)
 
 

@@ -7,15 +7,17 @@ the matter again. Money on its way walks through accounts of its own: ordered, s
 """
 
 import uuid
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, joinedload
 
 from ca.rights import Actor
-from escrow import interest, ledger
+from escrow import interest, ledger, many
 from escrow.ledger import Posting
 from escrow.models import (
     Deposit,
@@ -27,7 +29,7 @@ from escrow.models import (
     RefundState,
     Standing,
 )
-from storage import clock, journal
+from storage import clock
 from storage.forms import BEIJING
 from storage.lifecycle import move
 from storage.refusals import NotValid
@@ -67,10 +69,11 @@ def order(
     ).all()
     known = {refund.receipt_id for refund in alive}
     now = clock.database(db)
+    fresh = [receipt for receipt in receipts if receipt.id not in known]
+    before, others = _earlier(db, fresh), _other_accounts(db, fresh)
     drafts = [
-        _draft(db, receipt, stage, (parts or {}).get(receipt.id, receipt.amount), now)
-        for receipt in receipts
-        if receipt.id not in known
+        _draft(receipt, stage, (parts or {}).get(receipt.id, receipt.amount), now, before.get(receipt.id), others)
+        for receipt in fresh
     ]
     if not drafts:
         return list(alive)
@@ -89,11 +92,7 @@ def order(
     ]  # fmt: skip
     db.add_all(made)
     db.flush()
-    for refund in made:
-        journal.record(
-            db, refund.file, "refund.ordered", by=by, amount=refund.amount.fen, interest=refund.interest.fen,
-            number=refund.number, reason=reason,
-        )  # fmt: skip
+    many.record_all(db, [(refund.file, "refund.ordered", _told(refund)) for refund in made], by=by)
     return [*alive, *made]
 
 
@@ -125,32 +124,51 @@ class _Draft:
         return Posting(key, "interest", INTEREST, f"{self.receipt.purse}/ordered", self.new_interest)
 
 
-def _draft(db: Session, receipt: Receipt, stage: str, principal: Money, now: datetime) -> _Draft:
-    before = db.scalars(select(Refund).filter_by(receipt_id=receipt.id).order_by(Refund.number)).all()
+def _told(refund: Refund) -> dict[str, object]:
+    return {
+        "amount": refund.amount.fen, "interest": refund.interest.fen, "number": refund.number, "reason": refund.reason,
+    }  # fmt: skip
+
+
+def _earlier(db: Session, receipts: Sequence[Receipt]) -> dict[uuid.UUID, Refund]:
+    """The last order that each of these receipts had before."""
+    rows = select(Refund).where(Refund.receipt_id.in_([one.id for one in receipts])).order_by(Refund.number)
+    return {refund.receipt_id: refund for refund in db.scalars(rows)}
+
+
+def _other_accounts(db: Session, receipts: Sequence[Receipt]) -> dict[tuple[int, str], Payee]:
+    """Accounts that two people approved, by their party and the paying account they stand in for."""
+    parties = {one.deposit.organisation_id for one in receipts if one.deposit is not None}
+    rows = (
+        select(PayeeAccount)
+        .where(PayeeAccount.organisation_id.in_(parties), PayeeAccount.state == PayeeState.APPROVED)
+        .where(PayeeAccount.is_basic.is_(False)).order_by(PayeeAccount.proposed_at)
+    )  # fmt: skip
+    return {(one.organisation_id, one.replaces): Payee(one.name, one.number, one.bank) for one in db.scalars(rows)}
+
+
+def _draft(
+    receipt: Receipt, stage: str, principal: Money, now: datetime, before: Refund | None,
+    others: Mapping[tuple[int, str], Payee],
+) -> _Draft:  # fmt: skip
     old, new = Money(0), Money(0)
-    if before:
-        old, principal = before[-1].interest, before[-1].principal
+    if before is not None:
+        old, principal = before.interest, before.principal
     elif stage == "held" and receipt.deposit is not None:
         today = now.astimezone(BEIJING).date()
         new = interest.due(receipt.deposit.regime, principal, receipt.value_date, today)
     return _Draft(
-        id=uuid.uuid4(), receipt=receipt, stage=stage, number=len(before) + 1, principal=principal,
-        old_interest=old, new_interest=new, payee=payee_of(db, receipt),
+        id=uuid.uuid4(), receipt=receipt, stage=stage, number=before.number + 1 if before else 1, principal=principal,
+        old_interest=old, new_interest=new, payee=_payee(receipt, others),
     )  # fmt: skip
 
 
-def payee_of(db: Session, receipt: Receipt) -> Payee:
+def _payee(receipt: Receipt, others: Mapping[tuple[int, str], Payee]) -> Payee:
     """Where a receipt goes back to: another account its party named and two people approved, else the payer's."""
     if receipt.standing is Standing.MATCHED and receipt.deposit is not None:
-        other = db.scalar(
-            select(PayeeAccount)
-            .filter_by(organisation_id=receipt.deposit.organisation_id, state=PayeeState.APPROVED, is_basic=False)
-            .where(PayeeAccount.replaces == receipt.payer_account)
-            .order_by(PayeeAccount.proposed_at.desc())
-            .limit(1)
-        )
-        if other:
-            return Payee(other.name, other.number, other.bank)
+        other = others.get((receipt.deposit.organisation_id, receipt.payer_account))
+        if other is not None:
+            return other
     if not receipt.payer_account:
         raise NoAccountToPay
     return Payee(receipt.payer_name or "—", receipt.payer_account, receipt.payer_bank)
@@ -159,22 +177,29 @@ def payee_of(db: Session, receipt: Receipt) -> Payee:
 # --- what the bank said 银行回执 -------------------------------------------------------------------------
 
 
+def by_end_to_end_ids(db: Session, numbers: Iterable[str]) -> dict[str, Refund]:
+    """The refunds that messages of the bank speak of, taken in hand in the order of their ids."""
+    transfers: dict[uuid.UUID, str] = {}
+    for number in numbers:
+        with suppress(ValueError):
+            transfers[uuid.UUID(hex=number)] = number
+    rows = (
+        select(Refund).where(Refund.transfer_id.in_(transfers)).order_by(Refund.id).with_for_update(of=Refund)
+        .options(joinedload(Refund.receipt, innerjoin=True)).execution_options(populate_existing=True)
+    )  # fmt: skip
+    return {transfers[refund.transfer_id]: refund for refund in db.scalars(rows)}
+
+
 def by_end_to_end_id(db: Session, end_to_end_id: str) -> Refund | None:
     """The refund a message of the bank speaks of, taken in hand; None when it is not one of ours."""
-    try:
-        transfer = uuid.UUID(hex=end_to_end_id)
-    except ValueError:
-        return None
-    return db.scalar(
-        select(Refund).filter_by(transfer_id=transfer).with_for_update().execution_options(populate_existing=True)
-    )
+    return by_end_to_end_ids(db, [end_to_end_id]).get(end_to_end_id)
 
 
-def accepted(db: Session, refund: Refund, *, by: Actor) -> None:
-    """The bank took the payment; anything further on already is left as it is."""
-    if refund.state in (RefundState.SENT, RefundState.UNCLEAR):
-        move(db, refund, RefundState.ACCEPTED, by=by)
-        follow(db, [refund], by=by)
+def accepted(db: Session, refunds: Sequence[Refund], *, by: Actor) -> None:
+    """The bank took these payments; what is further on already is left as it is."""
+    fresh = [one for one in refunds if one.state in (RefundState.SENT, RefundState.UNCLEAR)]
+    many.move_all(db, fresh, RefundState.ACCEPTED, by=by)
+    follow(db, fresh, by=by)
 
 
 def unclear(db: Session, refund: Refund, *, by: Actor) -> None:
@@ -195,19 +220,20 @@ def rejected(db: Session, refund: Refund, bank_reason: str, *, by: Actor) -> Non
     follow(db, [refund], by=by)
 
 
-def settled(db: Session, refund: Refund, *, by: Actor) -> uuid.UUID:
-    """The bank booked the payment; returns the transfer that booked it here. Safe to repeat."""
-    [transfer] = ledger.post(db, [step(refund, "settle", "sent", refund.receipt.bank_code)])
-    if refund.state in ON_THE_WAY:
-        refund.settled_at = clock.database(db)
-        move(db, refund, RefundState.SETTLED, by=by)
-        follow(db, [refund], by=by)
-    return transfer
+def settled(db: Session, refunds: Sequence[Refund], *, by: Actor) -> list[uuid.UUID]:
+    """The bank booked these payments; returns the transfers that booked them here. Safe to repeat."""
+    transfers = ledger.post(db, [step(one, "settle", "sent", one.receipt.bank_code) for one in refunds])
+    fresh, now = [one for one in refunds if one.state in ON_THE_WAY], clock.database(db)
+    for refund in fresh:
+        refund.settled_at = now
+    many.move_all(db, fresh, RefundState.SETTLED, by=by)
+    follow(db, fresh, by=by)
+    return transfers
 
 
 def returned(db: Session, refund: Refund, bank_reason: str, *, by: Actor) -> uuid.UUID:
     """A payment came back: it is here again and waits. A return told before its debit books both."""
-    settled(db, refund, by=by)
+    settled(db, [refund], by=by)
     purse = refund.receipt.purse
     ledger.open_accounts(db, [f"{purse}/returned"])
     key = f"return/{refund.id}"
@@ -233,14 +259,18 @@ def follow(db: Session, changed: Sequence[Refund], *, by: Actor) -> None:
         one.receipt.deposit_id for one in changed
         if one.receipt.standing is Standing.MATCHED and one.receipt.deposit_id is not None
     }  # fmt: skip
-    states = _newest_states(db, ids)
+    if not ids:
+        return
+    states, going = _newest_states(db, ids), defaultdict[DepositState, list[Deposit]](list)
     for deposit in db.scalars(
         select(Deposit).where(Deposit.id.in_(ids)).order_by(Deposit.id).with_for_update()
         .execution_options(populate_existing=True)
     ):  # fmt: skip
         where = _where(deposit, states.get(deposit.id, set()))
         if where is not None and where is not deposit.state:
-            move(db, deposit, where, by=by)
+            going[where].append(deposit)
+    for where, deposits in going.items():
+        many.move_all(db, deposits, where, by=by)
 
 
 def _newest_states(db: Session, deposits: Iterable[uuid.UUID]) -> dict[uuid.UUID, set[RefundState]]:

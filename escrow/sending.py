@@ -13,13 +13,12 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session, joinedload
 
 from ca.rights import SYSTEM, Actor, Role
-from escrow import ledger, refunds, rules
+from escrow import ledger, many, refunds, rules
 from escrow.banks import reach
 from escrow.banks.bank import Bank, Heard
 from escrow.models import PaymentFile, Receipt, Reconciliation, Refund, RefundState
 from storage import clock, jobs
 from storage.db import take
-from storage.lifecycle import move
 from storage.refusals import NotNow, NotYours
 from storage.values import Money
 
@@ -120,7 +119,7 @@ def _pack_one(db: Session, bank: str, account: str, chosen: Sequence[Refund], by
     ledger.post(db, [refunds.step(refund, "send", "ordered", f"{refund.receipt.purse}/sent") for refund in chosen])
     for refund in chosen:
         refund.file_id, refund.sent_at = file.id, file.packed_at
-        move(db, refund, RefundState.SENT, by=by, payment_file=file.msg_id)
+    many.move_all(db, chosen, RefundState.SENT, by=by, facts=lambda _: {"payment_file": file.msg_id})
     refunds.follow(db, chosen, by=by)
     jobs.later(db, "escrow.send_file", file=str(file.id))
     return file
@@ -217,5 +216,5 @@ def _ask_one(db: Session, bank: Bank, refund: Refund) -> int:
     elif told.heard is Heard.UNKNOWN:
         refunds.unclear(db, refund, by=SYSTEM)
     else:
-        refunds.accepted(db, refund, by=SYSTEM)
+        refunds.accepted(db, [refund], by=SYSTEM)
     return int(told.heard is Heard.UNKNOWN)

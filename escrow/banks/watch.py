@@ -7,6 +7,7 @@ away at the bank was committed here before, in an earlier poll.
 
 import hashlib
 import uuid
+from collections.abc import Sequence
 
 import structlog
 from sqlalchemy import select, text
@@ -82,7 +83,7 @@ def _act(db: Session, bank: str, account: str, message: Message) -> list[str]:
     problems: list[str] = []
     for page in message.pages:
         if page.account == account:
-            problems += [told for line in page.lines if (told := _line(db, bank, account, line))]
+            problems += _lines(db, bank, account, page.lines)
             if page.statement is not None:
                 _statement(db, bank, page)
     return problems
@@ -91,21 +92,55 @@ def _act(db: Session, bank: str, account: str, message: Message) -> list[str]:
 # --- entries 流水 --------------------------------------------------------------------------------------
 
 
+def _lines(db: Session, bank: str, account: str, lines: Sequence[Line]) -> list[str]:
+    """Take booked entries in: what settles our refunds together, the rest one by one; repeats do nothing."""
+    known = _known(db, bank, account, lines)
+    ours = refunds.by_end_to_end_ids(db, {line.end_to_end_id for line in lines if line.bank_reference not in known})
+    problems, plain, others = [], {}, []
+    for line in lines:
+        refund = ours.get(line.end_to_end_id)
+        if line.bank_reference in known:
+            if known[line.bank_reference] != line.amount.fen:
+                problems.append(f"{line.bank_reference}: another amount than before")
+        elif refund is not None and refund.id not in plain and _is_its_debit(refund, line):
+            plain[refund.id] = (refund, line)
+        else:
+            others.append(line)
+    settled = list(plain.values())
+    transfers = refunds.settled(db, [refund for refund, _ in settled], by=SYSTEM)
+    for (_, line), transfer in zip(settled, transfers, strict=True):
+        _keep(db, bank, account, line, transfer)
+    db.flush()
+    return problems + [told for line in others if (told := _line(db, bank, account, line))]
+
+
+def _known(db: Session, bank: str, account: str, lines: Sequence[Line]) -> dict[str, int]:
+    """The entries among these that were taken in before, with their amounts in fen."""
+    rows = db.execute(
+        select(BankLine.bank_reference, BankLine.amount)
+        .filter_by(bank=bank, account=account).where(BankLine.bank_reference.in_([one.bank_reference for one in lines]))
+    )  # fmt: skip
+    return {reference: fen for reference, fen in rows}
+
+
+def _is_its_debit(refund: Refund, line: Line) -> bool:
+    return refund.state in refunds.ON_THE_WAY and -line.amount == refund.amount
+
+
 def _line(db: Session, bank: str, account: str, line: Line) -> str:
     """Take one booked entry in; a repeat does nothing; an untruth is told."""
-    known = receipts.line(db, bank, account, line.bank_reference)
-    if known is not None:
-        return "" if known.amount == line.amount.fen else f"{line.bank_reference}: another amount than before"
+    if receipts.line(db, bank, account, line.bank_reference) is not None:
+        return ""
     refund = refunds.by_end_to_end_id(db, line.end_to_end_id)
     if line.is_credit:
         if refund is not None and _came_back(refund, line):
-            transfer = refunds.returned(db, refund, line.reason or "RETURNED", by=SYSTEM)
-            _keep(db, bank, account, line, transfer)
+            _keep(db, bank, account, line, refunds.returned(db, refund, line.reason or "RETURNED", by=SYSTEM))
         else:
             receipts.take_in(db, _credit(bank, account, line), by=SYSTEM)
         return ""
     if refund is not None and _was_paid(db, refund, line):
-        _keep(db, bank, account, line, refunds.settled(db, refund, by=SYSTEM))
+        [transfer] = refunds.settled(db, [refund], by=SYSTEM)
+        _keep(db, bank, account, line, transfer)
         return ""
     _keep(db, bank, account, line, None)
     return f"{line.bank_reference}: a debit that no order of ours explains"
@@ -118,12 +153,11 @@ def _came_back(refund: Refund, line: Line) -> bool:
 
 def _was_paid(db: Session, refund: Refund, line: Line) -> bool:
     """Whether this debit is the one booking of this refund: a second one, or another amount, is not."""
-    if -line.amount != refund.amount:
-        return False
-    if refund.state in refunds.ON_THE_WAY:
+    if _is_its_debit(refund, line):
         return True
     before = select(BankLine.id).where(BankLine.end_to_end_id == refund.end_to_end_id, BankLine.amount < 0).limit(1)
-    return refund.state in (RefundState.SETTLED, RefundState.RETURNED) and db.scalar(before) is None
+    gone_on = refund.state in (RefundState.SETTLED, RefundState.RETURNED)
+    return gone_on and -line.amount == refund.amount and db.scalar(before) is None
 
 
 def _credit(bank: str, account: str, line: Line) -> receipts.Credit:
@@ -141,7 +175,6 @@ def _keep(db: Session, bank: str, account: str, line: Line, transfer: uuid.UUID 
             end_to_end_id=line.end_to_end_id[:40] or None, transfer_id=transfer,
         )
     )  # fmt: skip
-    db.flush()
 
 
 # --- statements 对账单 ----------------------------------------------------------------------------------
@@ -168,15 +201,17 @@ def _statement(db: Session, bank: str, page: Page) -> None:
 
 def _statuses(db: Session, message: Message) -> list[str]:
     """A pain.002: payment by payment, or the whole file rejected."""
-    problems = []
+    ours = refunds.by_end_to_end_ids(db, {status.end_to_end_id for status in message.statuses})
+    problems, accepted = [], []
     for status in message.statuses:
-        refund = refunds.by_end_to_end_id(db, status.end_to_end_id)
+        refund = ours.get(status.end_to_end_id)
         if refund is None:
             problems.append(f"{status.end_to_end_id}: no payment of ours")
         elif status.is_rejected:
             refunds.rejected(db, refund, status.reason, by=SYSTEM)
         elif status.is_accepted:
-            refunds.accepted(db, refund, by=SYSTEM)
+            accepted.append(refund)
+    refunds.accepted(db, accepted, by=SYSTEM)
     if not message.statuses and message.group and message.group.is_rejected:
         problems += _file_rejected(db, message)
     return problems

@@ -21,8 +21,8 @@ OPEN = (
     "</Othr></Id></Acct>{entries}</Ntfctn></BkToCstmrDbtCdtNtfctn></Document>"
 )
 ENTRY = (
-    '<Ntry><Amt Ccy="{ccy}">{amount}</Amt><CdtDbtInd>CRDT</CdtDbtInd><Sts><Cd>{status}</Cd></Sts><BookgDt><Dt>2026-11-23'
-    "</Dt></BookgDt>{reference}<BkTxCd/>{details}</Ntry>"
+    '<Ntry><Amt Ccy="{ccy}">{amount}</Amt><CdtDbtInd>CRDT</CdtDbtInd><Sts><Cd>{status}</Cd></Sts>'
+    "<BookgDt><Dt>2026-11-23</Dt></BookgDt>{reference}<BkTxCd/>{details}</Ntry>"
 )
 REFERENCE = "<AcctSvcrRef>B-1</AcctSvcrRef>"
 
