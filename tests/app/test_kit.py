@@ -229,3 +229,35 @@ def test_an_upload_survives_a_cut_and_the_form_carries_its_address(browser, addr
     assert len(received) == 3
     assert not cuts
     page.context.close()
+
+
+def test_paper_shows_the_proof_unfolded_and_no_controls(browser, address):
+    page = opened(browser, address)
+    proof = page.locator(".proof-facts").first
+    expect(proof).not_to_be_visible()
+
+    page.emulate_media(media="print")
+
+    expect(proof).to_be_visible()
+    expect(page.locator(".switches")).not_to_be_visible()
+    page.context.close()
+
+
+def test_a_hall_shows_itself_again_when_its_moment_comes(browser, address):
+    page = opened(browser, address)
+    page.evaluate(
+        """() => {
+            const [left] = document.querySelectorAll("[data-part=countdown]");
+            const soon = left.cloneNode();
+            soon.dataset.reload = "";
+            soon.dataset.deadline = new Date(Date.now() + 700).toISOString();
+            left.after(soon);
+            window.before = true;
+        }"""
+    )
+
+    with page.expect_navigation(timeout=5000):
+        expect(page.locator("#status")).to_have_text("时间已到")
+
+    assert page.evaluate("window.before") is None
+    page.context.close()
