@@ -112,6 +112,11 @@ def latest(db: Session, draw: Draw) -> dict[str, bytes]:
     return {row.label: bytes.fromhex(row.box) for row in rows}
 
 
+def latest_seqs(draw: Draw) -> dict[str, int]:
+    """Who has sealed a contribution, and the highest seq of each."""
+    return {each.label: each.seq for each in sorted(draw.contributions, key=lambda each: each.seq)}
+
+
 def outsiders(labels: Sequence[str]) -> int:
     """How many of these stand outside the platform; a draw needs two."""
     return sum(CONTRIBUTORS[label] == "outside" for label in labels)

@@ -65,7 +65,10 @@ class Opening(Row):
     evidence: Mapped[dict[str, Any] | None] = mapped_column(Json)  # what the holders' gates must see
 
     seats: Mapped[list["HolderSeat"]] = relationship(
-        back_populates="opening", order_by="HolderSeat.place", cascade="all, delete-orphan"
+        lambda: HolderSeat,
+        back_populates="opening",
+        order_by=lambda: HolderSeat.place,
+        cascade="all, delete-orphan",
     )
 
     __table_args__ = (

@@ -109,7 +109,8 @@ class ProjectOut(BaseModel):
     check_code: str | None
     opening: str | None
     params: str | None = Field(description="canonical text of the draw's parameters")
-    contributed: list[str] = Field(description="who has sealed a contribution")
+    contributed: dict[str, int] = Field(description="who has sealed a contribution: label and latest seq")
+    label: str | None = Field(description="as whom the caller may contribute")
 
 
 class ProjectList(BaseModel):
@@ -365,5 +366,6 @@ def _project(project: Project) -> dict[str, Any]:
         "failure": project.failure,
         "selected": project.selected.name if project.selected else None, "check_code": project.check_code,
         "opening": draw.opening.name if draw else None, "params": draw.opening.params if draw else None,
-        "contributed": sorted({each.label for each in draw.contributions}) if draw else [],
+        "contributed": contributions.latest_seqs(draw) if draw else {},
+        "label": contributions.label_for(project, g.actor) if g.actor else None,
     }  # fmt: skip

@@ -51,9 +51,12 @@ class World:
         self.platform = PlatformKey.at(settings.keys_folder)
         self.keys = Keys.at(settings.keys_folder, self.platform)
         self.equipment = Equipment(
-            settings=settings, sessions=self.sessions,
-            objects=from_settings(f"folder:{home / 'objects'}", home), tokens=Tokens(settings.keys_folder / "tokens.key"), platform_key=self.platform,
-        )  # fmt: skip
+            settings=settings,
+            sessions=self.sessions,
+            objects=from_settings(f"folder:{home / 'objects'}", home),
+            tokens=Tokens(settings.keys_folder / "tokens.key"),
+            platform_key=self.platform,
+        )
         self.app = create_app(self.equipment)
         self.app.config.update(WTF_CSRF_ENABLED=False)
         for door in (views.pages, views.api, holder_views.pages, holder_views.api):
@@ -185,7 +188,7 @@ def normal(told: str) -> str:
     told = re.sub(r"(?m)^\\(un)?restrict .*$", "RESTRICT", told)
     told = re.sub(r'(csrf_token" value=")[^"]+', r"\1CSRF", told)
     told = re.sub(r"(?m)^(ETag|Last-Modified|Date|Set-Cookie): .*$", r"\1: …", told)
-    # A security token is compressed when that makes it shorter, so its own length is random; bodies are compared.
+    # A security token is compressed when that makes it shorter: its length is random; bodies are compared.
     told = re.sub(r"(?m)^Content-Length: .*$", "Content-Length: …", told)
     return re.sub(r"[0-9a-f]{16,}…", "#…", told)
 
