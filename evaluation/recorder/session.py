@@ -27,6 +27,7 @@ from evaluation.recorder.scribe import Entered, Scribe
 from evaluation.recorder.spool import SEGMENT, Kept, SessionSpool
 from evaluation.recorder.track import Track
 from evaluation.recorder.uploads import Uploads
+from storage import clock
 
 log = logging.getLogger(__name__)
 CHECKPOINT_MS = 60_000
@@ -96,7 +97,7 @@ class Session:
         self._engine = engine
         self._stands: dict[str, _Stand] = {}
         self._scribe = Scribe(self.chain, spool, threads, self._told)
-        self._steady_zero_ms = time.monotonic() * 1000 - (time.time() * 1000 - zero_ms)
+        self._steady_zero_ms = time.monotonic() * 1000 - (clock.now().timestamp() * 1000 - zero_ms)
         self._checked_ms = 0.0
         self._open_uploads = 0
         self._retain_until = retain_until
@@ -153,7 +154,7 @@ class Session:
                 self._pieces.add(item["n"], line, name if name in here else "")
             if item["kind"] == Kind.OPENED:
                 self.zero_ms = item["zero"]
-                self._steady_zero_ms = time.monotonic() * 1000 - (time.time() * 1000 - self.zero_ms)
+                self._steady_zero_ms = time.monotonic() * 1000 - (clock.now().timestamp() * 1000 - self.zero_ms)
             self._take_up(item)
         known = {item.get("name") for item in items}
         for kept in self._spool.files():

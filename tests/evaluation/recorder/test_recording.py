@@ -113,11 +113,11 @@ def test_total_loss_for_a_while_is_a_gap_and_recording_goes_on(room, monkeypatch
             await person.publish()
             peer = here.session._stands["a.camera"].connection
             drop(peer, lambda: silence["now"])
-            await asyncio.sleep(1.5)
+            await asyncio.sleep(1.2)
             silence["now"] = True
-            await asyncio.sleep(4.5)  # longer than the sender's memory of 128 packets
+            await asyncio.sleep(3.6)  # longer than the sender's memory of 128 packets
             silence["now"] = False
-            await asyncio.sleep(3)
+            await asyncio.sleep(2.4)
             await person.leave()
             return await here.archived()
 
@@ -129,10 +129,10 @@ def test_total_loss_for_a_while_is_a_gap_and_recording_goes_on(room, monkeypatch
     for gap in gaps.values():
         assert gap["reason"] == "lost"
         assert 800 <= gap["t0"] <= 3000
-        assert 1500 <= gap["duration"] <= 6500
+        assert 800 <= gap["duration"] <= 6500
     samples = recorded(files, "a.camera")
     ends = {media: (some[-1].at + some[-1].duration) / fmp4.RATE[media] for media, some in samples.items()}
-    assert all(8 < end < 10.5 for end in ends.values()), ends
+    assert all(6 < end < 9 for end in ends.values()), ends
 
 
 def test_who_joins_twice_replaces_himself_and_the_seam_is_told(room):
