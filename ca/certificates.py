@@ -13,6 +13,7 @@ from typing import Any
 
 from asn1crypto import pem, x509
 from cryptography import x509 as second
+from OpenSSL import crypto
 
 from ca import keys
 from ca.keys import KeyKind
@@ -45,19 +46,33 @@ class Certificate:
         return hashlib.sha256(self.der).hexdigest()
 
     @cached_property
+    def _subject(self) -> "_Name":
+        return _name(self.asn1.subject.dump())
+
+    @cached_property
     def subject(self) -> str:
         """The holder's full name as the CA wrote it."""
-        return _spoken(self.asn1.subject)
+        return self._subject.spoken
 
     @cached_property
     def issuer(self) -> str:
         """The CA's full name."""
-        return _spoken(self.asn1.issuer)
+        return _name(self.asn1.issuer.dump()).spoken
+
+    @cached_property
+    def subject_key(self) -> str:
+        """The holder's name in a form to compare (RFC 5280, 7.1)."""
+        return self._subject.key
+
+    @cached_property
+    def issuer_key(self) -> str:
+        """The CA's name in a form to compare."""
+        return _name(self.asn1.issuer.dump()).key
 
     @cached_property
     def holder(self) -> str:
         """持有人: the organisation's name, else the common name, else the whole subject."""
-        said = _attributes(self.asn1.subject)
+        said = self._subject.attributes
         for kind in ("organization_name", "common_name"):
             if said.get(kind):
                 return said[kind][0]
@@ -109,8 +124,18 @@ class Certificate:
         return None if basic is None else basic["path_len_constraint"].native
 
     @cached_property
+    def extensions(self) -> dict[str, bool]:
+        """Names of its extensions (dotted when unknown), and whether each is critical."""
+        return {each["extn_id"].native: each["critical"].native for each in self.asn1["tbs_certificate"]["extensions"]}
+
+    @cached_property
+    def openssl(self) -> crypto.X509:
+        """The same in OpenSSL's hands."""
+        return crypto.X509.from_cryptography(self.pyca)
+
+    @cached_property
     def self_issued(self) -> bool:
-        return bool(self.asn1.subject == self.asn1.issuer)
+        return self.subject_key == self.issuer_key
 
     @cached_property
     def signature_digest(self) -> str | None:
@@ -125,12 +150,17 @@ class Certificate:
 
     def credit_code(self, places: tuple[str, ...] = CODE_PLACES) -> CreditCode | None:
         """统一社会信用代码 of the holder, from the first place that holds exactly one valid code."""
-        said = _attributes(self.asn1.subject)
+        said = self._subject.attributes
         for place in places:
             found = {code for text in said.get(place, ()) for code in _codes(text)}
             if found:
                 return found.pop() if len(found) == 1 else None
         return None
+
+    @cached_property
+    def oddities(self) -> tuple[str, ...]:
+        """What is odd about it, see `lint`."""
+        return lint(self)
 
     def signed_by(self, issuer: "Certificate") -> bool:
         """Whether the issuer's key signed this certificate (nothing else is asked)."""
@@ -154,7 +184,7 @@ class Certificate:
             "not_after": self.not_after.isoformat(),
             "usage": sorted(self.usage) if self.usage is not None else None,
             "ca": self.is_ca,
-            "oddities": list(lint(self)),
+            "oddities": list(self.oddities),
         }
 
 
@@ -221,10 +251,10 @@ def _read(der: bytes) -> Certificate:
 
 def _touch(certificate: Certificate) -> None:
     """Read every field that is used later, so that a broken one is found here and not in the middle of a check."""
-    certificate.as_facts()
-    _ = certificate.extended_usage, certificate.path_length, certificate.signature_digest
-    _ = certificate.asn1.critical_extensions, certificate.asn1.issuer.hashable, certificate.asn1.subject.hashable
-    _ = certificate.asn1.key_identifier, certificate.asn1.authority_key_identifier
+    _ = certificate.holder, certificate.subject_key, certificate.issuer_key, certificate.kind, certificate.bits
+    _ = certificate.not_before, certificate.not_after, certificate.usage, certificate.extended_usage
+    _ = certificate.path_length, certificate.is_ca, certificate.signature_digest, certificate.oddities
+    _ = certificate.issuer, certificate.subject, certificate.extensions, certificate.asn1.key_identifier
 
 
 def lint(certificate: Certificate) -> tuple[str, ...]:
@@ -273,23 +303,26 @@ def _codes(text: str) -> set[CreditCode]:
     return found
 
 
-def _attributes(name: x509.Name) -> dict[str, list[str]]:
-    """The name's attributes, each with all its values, in order."""
+_SHORT = {"common_name": "CN", "organization_name": "O", "organizational_unit_name": "OU", "country_name": "C",
+          "state_or_province_name": "ST", "locality_name": "L"}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class _Name:
+    """A name, read once: most certificates share their issuer's."""
+
+    key: str  # in a form to compare (RFC 5280, 7.1)
+    attributes: dict[str, list[str]]  # each with all its values, in order
+    spoken: str  # in one line: `C=CN, O=…, CN=…`, control characters removed
+
+
+@lru_cache(maxsize=8192)
+def _name(der: bytes) -> _Name:
+    name = x509.Name.load(der)
     found: dict[str, list[str]] = {}
     for rdn in name.chosen:
         for pair in rdn:
             value = pair["value"].native
             found.setdefault(pair["type"].native, []).append(value if isinstance(value, str) else str(value))
-    return found
-
-
-_SHORT = {"common_name": "CN", "organization_name": "O", "organizational_unit_name": "OU", "country_name": "C",
-          "state_or_province_name": "ST", "locality_name": "L"}  # fmt: skip
-
-
-def _spoken(name: x509.Name) -> str:
-    """A name in one line: `C=CN, O=…, CN=…`, control characters removed."""
-    said = ", ".join(
-        f"{_SHORT.get(kind, kind)}={value}" for kind, values in _attributes(name).items() for value in values
-    )
-    return "".join(letter for letter in said if letter.isprintable())
+    said = ", ".join(f"{_SHORT.get(kind, kind)}={value}" for kind, values in found.items() for value in values)
+    return _Name(str(name.hashable), found, "".join(letter for letter in said if letter.isprintable()))

@@ -6,34 +6,23 @@ pyOpenSSL. Around them stands our own search for the chain and our own reading o
 Nothing here opens a connection: what was not handed in is not known.
 """
 
-import threading
-from collections import OrderedDict
-from collections.abc import Coroutine, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime
 from itertools import pairwise
-from typing import Any, TypeVar
+from typing import Any
 
-from asn1crypto import x509
-from cryptography.exceptions import InvalidSignature
-from OpenSSL import crypto
-from pyhanko_certvalidator import ValidationContext
-from pyhanko_certvalidator.authority import CertTrustAnchor, TrustedServiceType, TrustQualifiers, derive_quals_from_cert
-from pyhanko_certvalidator.errors import RevokedError, ValidationError
-from pyhanko_certvalidator.path import ValidationPath
-from pyhanko_certvalidator.policy_decl import PKIXValidationParams
-from pyhanko_certvalidator.validate import async_validate_path
-
-from ca.certificates import Certificate, lint
-from ca.keys import KeyKind, Validator
+from ca import checkers
+from ca.certificates import Certificate
+from ca.checkers import Answers
+from ca.keys import KeyKind
+from ca.remembered import Remembered
 from ca.revocation import Answer, Revocation, RevocationList, as_lists, ask
 from ca.trust import Anchor, Asked, Policy, TrustList
 
 LONGEST = 8  # certificates in a path, anchor included
 MOST_TRIES = 64  # signatures verified while looking for a path
 MOST_WAYS = 8  # paths judged
-REMEMBERED = 4096  # good paths kept
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -91,7 +80,7 @@ def check(
     `purpose`: "sign", or "any" when only the path is asked about. Of several ways up the first good one is
     told; when none is good, the one with the least against it.
     """
-    answers = Answers(as_lists(crls), tuple(ocsps))
+    answers, at = Answers(as_lists(crls), tuple(ocsps)), at.astimezone(UTC)
     key = (certificate.der, tuple(link.der for link in chain), trust.version, answers, purpose)
     if (known := _remembered.at(key, at)) is not None:
         return known
@@ -106,14 +95,6 @@ def check(
             worst = path
     assert worst is not None, "there is always a way, if only one of a single link"
     return worst
-
-
-@dataclass(frozen=True)
-class Answers:
-    """What we hold about revocation: lists, and OCSP responses as they were received."""
-
-    lists: tuple[RevocationList, ...]
-    ocsps: tuple[bytes, ...] = ()
 
 
 Way = tuple[tuple[Certificate, ...], Anchor | None, list[str]]
@@ -150,7 +131,7 @@ def _judge(
     links: tuple[Certificate, ...],
     anchor: Anchor | None,
     reasons: list[str],
-    known: "Answers",
+    known: Answers,
     at: datetime,
     purpose: str,
 ) -> tuple[Path, tuple[datetime, datetime] | None]:
@@ -167,12 +148,12 @@ def _judge(
     worst = _worst(answers)
     unsure = worst.state in (Revocation.MISSING, Revocation.STALE)
     if anchor and unsure and not late and not early and (known.ocsps or any(not one.usable for one in known.lists)):
-        worst = _asked_of_certvalidator(links, anchor, known, at, worst)
+        worst = checkers.revocation_by_certvalidator(links, anchor, known, at, worst)
     # 5. Both checkers; at a moment when all were in force, so that they speak of the path and nothing else.
     moment = at if not late and not early else _common_moment(links)
     if anchor and moment and not reasons:
-        plain = moment == at and bool(answers) and all(answer.state is Revocation.GOOD for answer in answers)
-        reasons += _checkers(links, anchor, known.lists if plain else (), answers, moment)
+        whole = moment == at and bool(answers) and all(answer.state is Revocation.GOOD for answer in answers)
+        reasons += checkers.refusals(links, anchor, known.lists if whole else (), answers, moment)
     words = [*reasons, *(["expired"] if late else []), *(["not_yet_valid"] if early else [])]
     words += [] if usage_good else ["wrong_usage"]
     words += [] if anchor is None or worst.state is Revocation.GOOD else [f"revocation_{worst.state.value}"]
@@ -192,7 +173,7 @@ def _judge(
 
 def _could_issue(issuer: Certificate, issued: Certificate) -> bool:
     """The names fit. Key identifiers are hints and are left to the signature."""
-    return bool(issuer.asn1.subject == issued.asn1.issuer)
+    return issuer.subject_key == issued.issuer_key
 
 
 def _weaknesses(links: Sequence[Certificate], anchor: Anchor | None, policy: Policy) -> list[str]:
@@ -206,7 +187,7 @@ def _weaknesses(links: Sequence[Certificate], anchor: Anchor | None, policy: Pol
         if anchor is None or place < len(links) - 1:
             if link.signature_digest not in policy.digests:
                 found.append("weak_digest")
-            found += lint(link)
+            found += link.oddities
         if place and not link.is_ca:
             found.append("issuer_is_no_ca")
         # RFC 5280, 4.2.1.9: self-issued certificates between do not count.
@@ -249,164 +230,7 @@ def _window(links: Sequence[Certificate], answers: Sequence[Answer]) -> tuple[da
     """From when to when a good result stays the same; None: don't keep it."""
     if any(answer.speaks is None or answer.since is not None for answer in answers):
         return None
-    starts = [link.not_before for link in links] + [answer.speaks[0] for answer in answers if answer.speaks]
-    ends = [link.not_after for link in links] + [answer.speaks[1] for answer in answers if answer.speaks]
-    return max(starts), min(ends)
+    return checkers.window(links, answers)
 
 
-# ---------------------------------------------------------------------------------------- the two checkers
-
-
-def _checkers(
-    links: Sequence[Certificate],
-    anchor: Anchor,
-    lists: Sequence[RevocationList],
-    answers: Sequence[Answer],
-    moment: datetime,
-) -> list[str]:
-    """Reasons of the checkers to refuse. Given lists, they read them, too."""
-    found = []
-    if _certvalidator(links, anchor, Answers(tuple(lists)), moment) is not Revocation.GOOD:
-        found.append("path_refused")
-    listed_later = any(answer.since is not None for answer in answers)  # OpenSSL knows no "revoked, but later"
-    partial = not anchor.certificate.self_issued  # and wants a list for an anchor that is no root
-    if not _openssl(links, anchor, () if listed_later or partial else lists, moment):
-        found.append("path_refused_by_openssl")
-    return found
-
-
-def _asked_of_certvalidator(
-    links: Sequence[Certificate], anchor: Anchor, known: "Answers", at: datetime, ours: Answer
-) -> Answer:
-    """Delta, partitioned and indirect lists, and OCSP: its word, where our own reading knows nothing."""
-    said = _certvalidator(links, anchor, known, at)
-    if said is Revocation.GOOD:
-        return Answer(Revocation.GOOD, "OCSP" if known.ocsps else "CRL")
-    return Answer(said, ours.by, ours.since) if said is Revocation.REVOKED else ours
-
-
-class _Known(x509.Certificate):
-    """A certificate whose odd critical extensions the CA's policy declares harmless."""
-
-    harmless: frozenset[str] = frozenset()
-
-    @property
-    def critical_extensions(self) -> set[str]:
-        return set(super().critical_extensions) - self.harmless
-
-
-def _known(certificate: Certificate, policy: Policy) -> x509.Certificate:
-    if not policy.critical_oids:
-        return certificate.asn1
-    known = _Known.load(certificate.der)
-    known.harmless = policy.critical_oids
-    return known
-
-
-def _certvalidator(
-    links: Sequence[Certificate], anchor: Anchor, known: "Answers", moment: datetime
-) -> Revocation | None:
-    """RFC 5280 §6 by pyhanko-certvalidator over exactly this path; with answers, revocation is required.
-
-    GOOD, REVOKED, or None when it refuses the path or knows too little.
-    """
-    root = CertTrustAnchor(anchor.certificate.asn1, quals=_qualifiers(anchor))
-    between = [_known(link, anchor.policy) for link in reversed(links[1:-1])]
-    path = ValidationPath(root, between, _known(links[0], anchor.policy))
-    try:
-        context = ValidationContext(
-            trust_roots=[root],
-            other_certs=between,
-            crls=[one.asn1 for one in known.lists],
-            ocsps=list(known.ocsps),
-            moment=moment,
-            revocation_mode="require" if known.lists or known.ocsps else "none",
-            allow_fetching=False,
-            time_tolerance=timedelta(0),
-            signature_validator=Validator(),
-        )
-        at_once(async_validate_path(context, path))
-    except RevokedError as error:
-        return None if error.is_side_validation else Revocation.REVOKED
-    except (ValidationError, InvalidSignature, ValueError, TypeError, KeyError, NotImplementedError, LookupError):
-        return None
-    return Revocation.GOOD
-
-
-def _qualifiers(anchor: Anchor) -> TrustQualifiers:
-    """An anchor's own limits bind: its path length, its name constraints, its period. Its policies do not."""
-    said = derive_quals_from_cert(anchor.certificate.asn1)
-    names = said.standard_parameters
-    return TrustQualifiers(
-        max_path_length=said.max_path_length,
-        valid_from=said.valid_from,
-        valid_until=said.valid_until,
-        trusted_service_type=TrustedServiceType.CERTIFICATE_AUTHORITY,
-        standard_parameters=PKIXValidationParams(
-            initial_permitted_subtrees=names.initial_permitted_subtrees if names else None,
-            initial_excluded_subtrees=names.initial_excluded_subtrees if names else None,
-        ),
-    )
-
-
-def at_once(work: Coroutine[Any, Any, T]) -> T:
-    """Run a coroutine that has nothing to wait for; waiting would mean the network, and is a bug."""
-    try:
-        work.send(None)
-    except StopIteration as done:
-        return done.value  # type: ignore[no-any-return]
-    work.close()
-    raise AssertionError("a check tried to wait for something")
-
-
-def _openssl(links: Sequence[Certificate], anchor: Anchor, lists: Sequence[RevocationList], moment: datetime) -> bool:
-    """The same path by OpenSSL."""
-    store = crypto.X509Store()
-    store.add_cert(crypto.X509.from_cryptography(anchor.certificate.pyca))
-    flags = crypto.X509StoreFlags.PARTIAL_CHAIN
-    if anchor.policy.strict:
-        flags |= crypto.X509StoreFlags.X509_STRICT
-    if anchor.policy.critical_oids:
-        flags |= crypto.X509StoreFlags.IGNORE_CRITICAL
-    if lists:
-        flags |= crypto.X509StoreFlags.CRL_CHECK | crypto.X509StoreFlags.CRL_CHECK_ALL
-        for one in lists:
-            store.add_crl(one.pyca)
-    store.set_flags(flags)
-    store.set_time(moment)
-    between = [crypto.X509.from_cryptography(link.pyca) for link in links[1:-1]]
-    try:
-        crypto.X509StoreContext(store, crypto.X509.from_cryptography(links[0].pyca), between).verify_certificate()
-    except crypto.Error:
-        return False
-    except crypto.X509StoreContextError:
-        return False
-    return True
-
-
-# ------------------------------------------------------------------------------------------ remembered paths
-
-
-class _Remembered:
-    """Good paths and from when to when they stay good: many bids come under the same certificates."""
-
-    def __init__(self) -> None:
-        self._kept: OrderedDict[Any, tuple[Path, tuple[datetime, datetime]]] = OrderedDict()
-        self._one_at_a_time = threading.Lock()
-
-    def at(self, key: Any, moment: datetime) -> Path | None:
-        with self._one_at_a_time:
-            kept = self._kept.get(key)
-            if kept is None or not kept[1][0] <= moment <= kept[1][1]:
-                return None
-            self._kept.move_to_end(key)
-            return kept[0]
-
-    def keep(self, key: Any, path: Path, window: tuple[datetime, datetime]) -> None:
-        with self._one_at_a_time:
-            self._kept[key] = path, window
-            while len(self._kept) > REMEMBERED:
-                self._kept.popitem(last=False)
-
-
-_remembered = _Remembered()
+_remembered: Remembered[Path] = Remembered(4096)

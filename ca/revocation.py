@@ -11,7 +11,7 @@ from datetime import datetime
 from enum import StrEnum
 from functools import cached_property, lru_cache
 
-from asn1crypto import crl, x509
+from asn1crypto import crl
 from cryptography import x509 as second
 
 from ca import keys
@@ -46,7 +46,7 @@ class RevocationList:
     der: bytes
     pyca: second.CertificateRevocationList = field(compare=False, repr=False)
     asn1: crl.CertificateList = field(compare=False, repr=False)
-    issuer: x509.Name = field(compare=False, repr=False)
+    issuer_key: str = field(compare=False, repr=False)  # its CA's name in a form to compare
 
     @cached_property
     def fingerprint(self) -> str:
@@ -125,8 +125,8 @@ def _read(der: bytes) -> RevocationList:
     try:
         listed = second.load_der_x509_crl(der)
         asn1 = crl.CertificateList.load(der, strict=True)
-        answer = RevocationList(der, listed, asn1, asn1.issuer)
-        _ = answer.period, answer.number, answer.usable, asn1.issuer.hashable
+        answer = RevocationList(der, listed, asn1, str(asn1.issuer.hashable))
+        _ = answer.period, answer.number, answer.usable
     except Exception as error:  # parsers of foreign bytes raise whatever they like; ours raise one thing
         raise Unreadable(reason="不是吊销列表") from error
     return answer
@@ -138,8 +138,7 @@ def ask(certificate: Certificate, issuer: Certificate, lists: Iterable[Revocatio
     A list issued later counts against the certificate (it was revoked before `at`), never for it: later
     lists may leave out what has expired meanwhile.
     """
-    name = issuer.asn1.subject
-    own = [one for one in lists if one.issuer == name and one.usable and one.signed_by(issuer)]
+    own = [one for one in lists if one.issuer_key == issuer.subject_key and one.usable and one.signed_by(issuer)]
     listed = [(when, one) for one in own if (when := one.revoked_at(certificate.asn1.serial_number)) is not None]
     for when, one in sorted(listed, key=lambda pair: pair[0]):
         if when <= at:

@@ -278,7 +278,7 @@ def _strays(signed: _Signed, path: Path, trust: TrustList, chain: Sequence[Certi
     for one in signed.others:
         if one in sure:
             continue
-        issuers = [issuer for issuer in (*sure, *signed.others) if issuer.asn1.subject == one.asn1.issuer]
+        issuers = [issuer for issuer in (*sure, *signed.others) if issuer.subject_key == one.issuer_key]
         if one.asn1.issuer_serial in taken or not any(one.signed_by(issuer) for issuer in issuers):
             return ["stray_certificate"]
     return []

@@ -2,11 +2,12 @@
 
 import itertools
 from dataclasses import replace
+from datetime import UTC, timedelta, timezone
 
 import pytest
 from asn1crypto import algos, core, x509
 
-from ca import issuing, keys, paths
+from ca import checkers, issuing, keys, paths
 from ca.certificates import Unreadable, read
 from ca.issuing import CA_USAGE, Subject, Wish
 from ca.keys import KeyKind
@@ -334,6 +335,54 @@ def test_good_answers_are_remembered_only_while_they_hold():
     assert asked(at=AT - 2 * DAY).reasons == ("revocation_stale",)
     assert asked(crls=()).reasons == ("revocation_missing",)
     assert asked(crls=STRAIGHT.lists(revoked={serial: AT - DAY})).reasons == ("revocation_revoked",)
+
+
+HOLDERS = [case for case in BENT if BENT[case][0].issuing == STRAIGHT.issuing and BENT[case][0].root == STRAIGHT.root]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("case", ["straight", *HOLDERS])
+def test_what_is_remembered_of_the_issuing_ca_changes_no_verdict(case, kind):
+    """The second holder under an issuing CA is checked by less work, and with the same result."""
+    hierarchy = Hierarchy.straight(kind)
+    root, between, first = hierarchy.made()
+    bent = replace(BENT[case][0].holder, public=hierarchy.holder.public) if case in BENT else hierarchy.holder
+    how = BENT[case][1] if case in BENT else {}
+    try:
+        made = issuing.certificate(bent, issuer=between.asn1.subject, key=a_key(kind, "issuing"), **how)
+        second = read(made.dump())
+    except Unreadable:
+        return
+    known = {"chain": (between,), "trust": trusting(root), "at": AT, "crls": hierarchy.lists()}
+    checkers._proven.forget()
+    alone = paths.check(second, **known)
+    checkers._proven.forget()
+    paths._remembered.forget()
+
+    assert paths.check(first, **known).good
+    after = paths.check(second, **known)
+
+    assert after == alone
+    assert after.good is (case == "straight")
+
+
+def test_remembering_saves_the_work(monkeypatch):
+    root, between, first = STRAIGHT.made()
+    second = read(issuing.certificate(
+        STRAIGHT.holder, issuer=between.asn1.subject, key=a_key(KeyKind.ECDSA, "issuing")
+    ).dump())  # fmt: skip
+    known = {"chain": (between,), "trust": trusting(root), "crls": STRAIGHT.lists()}
+    assert paths.check(first, at=AT, **known).good
+    monkeypatch.setattr(checkers, "_certvalidator", lambda *_: pytest.fail("asked again"))
+
+    assert paths.check(second, at=AT, **known).good
+
+
+def test_a_moment_is_the_same_in_every_time_zone():
+    edge = STRAIGHT.bent("holder", not_after=AT + DAY)
+    for zone in (UTC, timezone(timedelta(hours=8)), timezone(timedelta(hours=-11))):
+        assert check(edge, at=(AT + DAY).astimezone(zone)).good
+        assert check(edge, at=(AT + DAY + timedelta(seconds=1)).astimezone(zone)).reasons == ("expired",)
 
 
 # --------------------------------------------------------------------------------------------------- policies
