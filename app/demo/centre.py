@@ -1,0 +1,73 @@
+"""A demo centre: one home, bundled database, web, worker, recorder, a bank and the programs of five key holders."""
+
+import shutil
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from app.centre import Centre, free_port
+from app.commands import bank
+from app.config import Mode, Settings
+from app.demo import cast, founding
+from app.demo.founding import Passes
+from app.equipment import Equipment
+
+PORT = 8000
+
+
+def settings_for(home: Path, *, fixed: bool) -> Settings:
+    """Settings of a demo in this home; on the usual port when `fixed` and free, else on any."""
+    port = free_port(PORT if fixed else None)
+    return Settings(
+        mode=Mode.DEMO, home=home, port=port, recorder_port=free_port(port + 1 if fixed else None),
+        recorder_loopback=True, bank_url=bank.address(free_port(bank.PORT if fixed else None)),
+    )  # fmt: skip
+
+
+@contextmanager
+def running(settings: Settings) -> Iterator[tuple[Centre, Passes]]:
+    """A demo centre that serves until the block ends."""
+    centre = Centre(settings)
+    try:
+        centre.begin()
+        given = founding.found(Equipment.of(centre.running))
+        start_bank(centre)
+        centre.serve()
+        centre.wait_until_up()
+        start_holders(centre, given)
+        yield centre, given
+    finally:
+        centre.end()
+
+
+def start_bank(centre: Centre) -> None:
+    """The bank at the world's edge, with its books in the home."""
+    port = bank_port(centre.settings)
+    centre.add("bank", *bank.command(port, str(centre.settings.home / "bank.sqlite")))
+    bank.prepare(port)
+
+
+def bank_port(settings: Settings) -> int:
+    """The port of the demo's bank."""
+    from urllib.parse import urlsplit
+
+    port = urlsplit(settings.bank_url or "").port
+    assert port is not None
+    return port
+
+
+def start_holders(centre: Centre, given: Passes) -> None:
+    """Each holder's own program, with a folder that knows the platform's key, the supervisor and the CAs."""
+    for player in [cast.ENTITY_HOLDER, *cast.OTHER_HOLDERS]:
+        folder = given.folder(player) / "holder"
+        if not folder.exists():
+            folder.mkdir(mode=0o700)
+            for part in ("trust", "chain", "crl"):
+                shutil.copytree(centre.settings.home / "ca" / part, folder / part)
+            (folder / "supervisor").write_text(f"{cast.SUPERVISION.credit_code}\n")
+        centre.add(
+            player.login, sys.executable, "-m", "app.cli", "holder", "--server",
+            f"http://{centre.settings.host}:{centre.settings.port}", "--folder", str(folder), "--login", player.login,
+            "--password-file", str(given.password_file(player)), "--every", "0.5",
+        )  # fmt: skip
