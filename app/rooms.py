@@ -17,15 +17,18 @@ def doors() -> list[Blueprint]:
     from app.messages import views as messages
     from app.portal import views as portal
     from bidding.supermarket import views as supermarket
+    from bidding.tenders import views as tenders
     from ca.views import holder, login
     from escrow import views as escrow
+    from evaluation import views as evaluation
 
     return [
         portal.pages, login.pages, login.api, messages.pages, documents.pages, documents.api,
         holder.pages, holder.api,
         supermarket.pages, supermarket.api,
         # tenders
-        # evaluation
+        evaluation.pages, evaluation.api,
+        # supervision
         escrow.pages, escrow.api, escrow.bank_api,
     ]  # fmt: skip
 
