@@ -141,8 +141,8 @@ def answer(db: Session, objection: Objection, words: str, *, by: Actor) -> Objec
     objection = take(db, Objection, objection.id)
     tender = notices.mine(find(db, Tender, objection.tender_id), by)
     if objection.answer is None:
-        objection.answer, objection.answered_by = _words(words), by.person_id
-        objection.answered_at = clock.database(db)
+        now = clock.database(db)
+        objection.answer, objection.answered_by, objection.answered_at = _words(words), by.person_id, now
         db.flush()
         journal.record(db, tender.file, "opening_objection.answered", by=by, objection=objection.id)
     return objection

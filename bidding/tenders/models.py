@@ -80,6 +80,16 @@ class Tender(Row):
         State.FAILED: "流标",
         State.CANCELLED: "终止招标",
     }
+    STATE_TONES: ClassVar[dict[State, str]] = {
+        State.DRAFT: "quiet",
+        State.JOINING: "wait",
+        State.UNLOCKS_FROZEN: "wait",
+        State.STANDSTILL: "wait",
+        State.AWARDED: "good",
+        State.CONTRACTED: "good",
+        State.FAILED: "stop",
+        State.CANCELLED: "stop",
+    }
     MOVES: ClassVar[dict[State, set[State]]] = {
         State.DRAFT: {State.JOINING, State.CANCELLED},
         State.JOINING: {State.PUBLISHED, State.DRAFT, State.CANCELLED},

@@ -1,5 +1,6 @@
 """A bidder's pages: register, upload, hand in, withdraw, and the receipt."""
 
+import io
 import json
 import uuid
 
@@ -154,8 +155,6 @@ class _Part:
 
 
 def _bytes(text: str):
-    import io
-
     return io.BytesIO(text.encode() + b"\n")
 
 

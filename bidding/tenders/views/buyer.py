@@ -171,4 +171,10 @@ def _form(tender: Tender | None):
     others = [person for person in people if person.organisation_id not in (None, g.actor.organisation_id)]
     if tender is not None and tender.opening_id is not None:
         raise NotFound(what=Tender.called)
-    return render_template("tenders/draft.html", tender=tender, own=own, others=others, methods=METHODS)
+    return render_template(
+        "tenders/draft.html", tender=tender, own=_choices(own), others=_choices(others), methods=METHODS
+    )
+
+
+def _choices(people: list[Person]) -> list[tuple[int, str, str]]:
+    return [(person.id, person.name, person.organisation.name if person.organisation else "") for person in people]

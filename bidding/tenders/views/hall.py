@@ -1,6 +1,7 @@
 """开标大厅 The opening hall: every step before everyone's eyes; and what parties do in it."""
 
 import hashlib
+import io
 
 from flask import g, make_response, redirect, render_template, request, url_for
 from pydantic import BaseModel, Field
@@ -89,7 +90,8 @@ def closing(tender_id: int):
     """What the supervisor sees and signs."""
     tender = in_hall(tender_id)
     message = opening.close_message(tender) if tender.unlock_root else None
-    return render_template("tenders/close.html", message=message, from_=opening.close_from(g.db, tender), **told(tender))
+    from_ = opening.close_from(g.db, tender)
+    return render_template("tenders/close.html", message=message, from_=from_, **told(tender))
 
 
 @pages.get("/<int:tender_id>/close/message")
@@ -99,9 +101,8 @@ def close_message(tender_id: int):
     tender = in_hall(tender_id)
     if tender.unlock_root is None:
         raise NotFound
-    import io
-
-    return files.attachment(io.BytesIO(opening.close_message(tender)), f"close-{tender.number}.bin", "application/octet-stream")
+    message = io.BytesIO(opening.close_message(tender))
+    return files.attachment(message, f"close-{tender.number}.bin", "application/octet-stream")
 
 
 @pages.post("/<int:tender_id>/close")
@@ -168,8 +169,6 @@ def answer(objection_id: int):
 @public
 def transcript(tender_id: int):
     """Everything to repeat the opening off line."""
-    import io
-
     tender = in_hall(tender_id)
     return files.attachment(
         io.BytesIO(evidence.transcript(g.objects, tender)), f"transcript-{tender.number}.json", "application/json"
@@ -182,7 +181,7 @@ def told(tender: Tender) -> dict:
     mine = registration.of(g.db, tender, g.actor)
     bid = own_bid(tender) if mine and any(line.credit_code == mine.bidder.credit_code for line in lines) else None
     return {
-        "tender": tender, "State": State, "lines": lines, "seats": acts.seats(tender), "needed": acts.needed(tender),
+        "tender": tender, "State": State, "listed": lines, "seats": acts.seats(tender), "needed": acts.needed(tender),
         "released": acts.released(tender), "objections": acts.objections(g.db, tender), "results": RESULTS,
         "faults": FAULTS, "steps": story.hall_steps(tender), "bid": bid, "is_mine": is_mine(tender), "now_": now(),
         "is_live": tender.state in LIVE, "is_hall_open": tender.state in acts.HALL_OPEN, "OPENED": OPENED,

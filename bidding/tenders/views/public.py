@@ -1,5 +1,7 @@
 """What everybody may read: the list of tenders, one tender, its documents."""
 
+import io
+
 from flask import g, render_template, request
 from pydantic import BaseModel, Field
 
@@ -9,6 +11,7 @@ from bidding.tenders.views import files, listing, story
 from bidding.tenders.views.doors import is_mine, now, pages, seen
 from ca.rights import Role, public
 from storage import forms
+from storage.refusals import NotFound
 
 SIZE = 20
 
@@ -58,6 +61,18 @@ def show(tender_id: int):
 def document(tender_id: int, document_id: int):
     """A document: free, for everybody, without registering, not counted."""
     return files.document(documents.seen(g.db, seen(tender_id), document_id))
+
+
+@pages.get("/<int:tender_id>/params.json")
+@public
+def params(tender_id: int):
+    """The sealing parameters, as `gongheng bid seal --params` reads them."""
+    tender = seen(tender_id)
+    if tender.params_hash is None or tender.opening is None or tender.opening.params is None:
+        raise NotFound
+    return files.attachment(
+        io.BytesIO(tender.opening.params.encode()), f"params-{tender.number}.json", "application/json"
+    )
 
 
 def _choices() -> list[tuple[str, str]]:

@@ -42,6 +42,26 @@ TITLES = {
 PRIVATE = frozenset({"tender.draft", "tender.edited", "tender.joining", "tender_document.removed"})
 
 
+NEXT = {
+    State.JOINING: ("等待密钥持有人加入", "全部加入后，公告自动发布，并印上加密参数的指纹。", ""),
+    State.PUBLISHED: (
+        "投标截止", "截止前，任何人都不能知道谁登记、谁交保证金、谁递交、有多少家，也没有人能打开投标文件。",
+        "submission_deadline",
+    ),
+    State.FROZEN: ("投标人解密", "名单已锁定并公布，马上开始解密。", "unlock_until"),
+    State.UNLOCKING: ("解密截止", "各投标人用自己的救援文件解密；逾期不解密视为撤销投标。", "unlock_until"),
+    State.UNLOCKS_FROZEN: (
+        "监督人员签署关闭", "名单和解密情况已锁定。监督人员签署后，密钥持有人才会释放密钥。", "",
+    ),
+    State.CLOSED: ("密钥持有人释放密钥", "达到规定人数后，全部投标文件同时开启。", "release_until"),
+    State.OPENING: ("正在开启投标文件", "每份文件都重新计算全部锁，结果任何人都能核验。", ""),
+    State.OPENED: ("评标", "评标委员会评审后提交评标报告和中标候选人排名。", ""),
+    State.EVALUATED: ("公示中标候选人", "招标人应当自收到评标报告之日起按期公示。", ""),
+    State.STANDSTILL: ("公示期满后定标", "公示期内可以提出异议。", "standstill_until"),
+    State.AWARDED: ("签订合同", "合同签订后，投标保证金按规定自动退还。", ""),
+}  # fmt: skip
+
+
 @dataclass(frozen=True)
 class Step:
     """What comes next: in words, and the moment it is waited for."""
@@ -68,33 +88,11 @@ def told(db: Session, tender: Tender) -> list[dict[str, Any]]:
 
 
 def next_step(tender: Tender, now: datetime) -> Step | None:
-    """What happens next, for everybody who looks."""
-    match tender.state:
-        case State.JOINING:
-            return Step(_("等待密钥持有人加入"), _("全部加入后，公告自动发布，并印上加密参数的指纹。"))
-        case State.PUBLISHED:
-            return Step(
-                _("投标截止"),
-                _("截止前，任何人都不能知道谁登记、谁交保证金、谁递交、有多少家，也没有人能打开投标文件。"),
-                tender.submission_deadline,
-            )
-        case State.FROZEN | State.UNLOCKING:
-            return Step(_("解密截止"), _("各投标人用自己的救援文件解密；逾期不解密视为撤销投标。"), tender.unlock_until)
-        case State.UNLOCKS_FROZEN:
-            return Step(_("监督人员签署关闭"), _("名单和解密情况已锁定。监督人员签署后，密钥持有人才会释放密钥。"))
-        case State.CLOSED:
-            return Step(_("密钥持有人释放密钥"), _("达到规定人数后，全部投标文件同时开启。"), tender.release_until)
-        case State.OPENING:
-            return Step(_("正在开启投标文件"), _("每份文件都重新计算全部锁，结果任何人都能核验。"))
-        case State.OPENED:
-            return Step(_("评标"), _("评标委员会评审后提交评标报告和中标候选人排名。"))
-        case State.EVALUATED:
-            return Step(_("公示中标候选人"), _("招标人应当自收到评标报告之日起按期公示。"))
-        case State.STANDSTILL:
-            return Step(_("公示期满后定标"), _("公示期内可以提出异议。"), tender.standstill_until)
-        case State.AWARDED:
-            return Step(_("签订合同"), _("合同签订后，投标保证金按规定自动退还。"))
-    return None
+    """What happens next, for everybody who looks; None for a draft and when all is over."""
+    if tender.state not in NEXT:
+        return None
+    title, text, moment = NEXT[tender.state]
+    return Step(_(title), _(text), getattr(tender, moment) if moment else None)
 
 
 def is_over(tender: Tender) -> bool:
