@@ -2,15 +2,19 @@
 
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import click
 
 from app.commands.bid_sign import make, sign
 from app.commands.draw import HexKey
-from ca.sealing import rescue, transcript
-from ca.sealing.faults import Fault, ParamsWrong, UploadRefused
-from ca.sealing.file import check_kb, seal
+from app.commands.sig import keyholder
+from ca.certificates import read
+from ca.sealing import lockb, rescue, transcript
+from ca.sealing.faults import Fault, ParamsWrong
+from ca.sealing.file import Sealed, check_kb, seal
 from ca.sealing.header import HEAD_AT_MOST, read_header
 from ca.sealing.params import COMMITTEE, Params
 
@@ -51,14 +55,17 @@ bid.add_command(sign)
 @click.option("--bidder", required=True, help="Credit code of the bidder.")
 @click.option("--seq", type=click.IntRange(1), default=1, show_default=True, help="Version of this bid.")
 @click.option("--rescue", "rescue_file", type=OUTPUT, help="The rescue file (default: OUTPUT.rescue).")
+@click.option(
+    "--cert", "certificates", type=FILE, multiple=True, help="Also unlock by this certificate's key; up to 4."
+)
 @passphrase_option
 def seal_bid(
     source: Path, output: Path, params_file: Path, params_hash: str | None, lot: str, bidder: str, seq: int,
-    rescue_file: Path | None, passphrase_file: Path | None,
+    rescue_file: Path | None, certificates: Sequence[Path], passphrase_file: Path | None,
 ) -> None:  # fmt: skip
     """Seal SOURCE so that nobody can open it before its hour, and keep the rescue file.
 
-    Without the rescue file and its passphrase you cannot unlock: keep both, and never give them away.
+    To unlock you need the rescue file and its passphrase, or the key of a --cert. Never give them away.
 
     \b
     Example:
@@ -70,20 +77,12 @@ def seal_bid(
     if params.mode == COMMITTEE:
         click.echo("注意 note: mode committee, the key holders alone can open this bid", err=True)
     passphrase = _passphrase(passphrase_file, confirm=True)
-    with click.progressbar(length=source.stat().st_size, label="加密 sealing", file=sys.stderr) as bar:
-        done = 0
-
-        def told(count: int) -> None:
-            nonlocal done
-            bar.update(count - done)
-            done = count
-
-        try:
-            sealed = seal(source, output, params, lot=lot, bidder=bidder, seq=seq, told=told)
-            kept = rescue.write(rescue.rescue_of(sealed), passphrase)
-        except (ParamsWrong, ValueError) as error:
-            output.unlink(missing_ok=True)
-            raise click.ClickException(str(error)) from error
+    try:
+        sealed = _seal(source, output, params, lot=lot, bidder=bidder, seq=seq, certificates=certificates)
+        kept = rescue.write(rescue.rescue_of(sealed), passphrase)
+    except (ParamsWrong, ValueError) as error:
+        output.unlink(missing_ok=True)
+        raise click.ClickException(str(error)) from error
     keep.touch(0o600)
     keep.write_bytes(kept)
     click.echo(f"params {params.digest.hex()}")
@@ -92,37 +91,55 @@ def seal_bid(
     click.echo(f"rescue {keep}")
 
 
+def _seal(source: Path, output: Path, params: Params, *, certificates: Sequence[Path], **meant: Any) -> Sealed:
+    wrappers = [lockb.wrapper(read(file.read_bytes())) for file in certificates]
+    with click.progressbar(length=source.stat().st_size, label="加密 sealing", file=sys.stderr) as bar:
+        return seal(source, output, params, wrappers=wrappers, told=lambda count: bar.update(count - bar.pos), **meant)
+
+
 @bid.command("unlock")
-@click.argument("rescue_file", type=FILE)
+@click.argument("rescue_file", type=FILE, required=False)
 @click.option("--sealed", type=FILE, required=True, help="The sealed file as it was handed in.")
 @click.option("--params", "params_file", type=FILE, required=True, help="Parameters of the opening.")
+@click.option(
+    "--key", "key_file", type=FILE, help="Instead of the rescue file: the key of a certificate in the header."
+)
+@click.option("--cert", "certificates", type=FILE, multiple=True, help="Its certificate, when the key file has none.")
+@click.option("--password-file", type=FILE, help="File with the key's password (else GONGHENG_KEY_PASSWORD).")
 @click.option("-o", "--output", type=OUTPUT, help="Write what is to be sent here (default: print it).")
 @passphrase_option
 def unlock_bid(
-    rescue_file: Path, sealed: Path, params_file: Path, output: Path | None, passphrase_file: Path | None
-) -> None:
-    """Read your half key from RESCUE_FILE and check it against the sealed file; send it while unlocking is open.
+    rescue_file: Path | None, sealed: Path, params_file: Path, key_file: Path | None, certificates: Sequence[Path],
+    password_file: Path | None, output: Path | None, passphrase_file: Path | None,
+) -> None:  # fmt: skip
+    """Read your half key from RESCUE_FILE (or by --key) and check it; send it while unlocking is open.
 
     Prints {params, digest, kb}. Only kb ever leaves this machine; kc stays in the rescue file.
 
     \b
-    Example:
+    Examples:
       gongheng bid unlock bid.sealed.rescue --sealed bid.sealed --params params.json -o unlock.json
+      gongheng bid unlock --key me.p12 --sealed bid.sealed --params params.json
     """
+    if (rescue_file is None) == (key_file is None):
+        raise click.UsageError("either RESCUE_FILE or --key")
     params = _params(params_file)
     try:
-        kept = rescue.read(rescue_file.read_bytes(), _passphrase(passphrase_file, confirm=False))
         with sealed.open("rb") as raw:
             header = read_header(raw.read(HEAD_AT_MOST), sealed.stat().st_size, params)
-        check_kb(header, kept.kb)
+        if key_file is not None:
+            kb = lockb.unwrap(header, keyholder(key_file, certificates, password_file).key)
+        else:
+            assert rescue_file is not None
+            kb = rescue.read(rescue_file.read_bytes(), _passphrase(passphrase_file, confirm=False)).kb
+        check_kb(header, kb)
     except rescue.NotRescued as error:
         raise click.ClickException(f"救援文件打不开 the rescue file does not open: {error}") from error
-    except UploadRefused as error:
-        raise click.ClickException(str(error)) from error
+    except lockb.CannotUnwrap as error:
+        raise click.ClickException(f"这把密钥不能解密 {error}") from error
     except Fault as fault:
         raise click.ClickException(f"{fault.code}: 救援文件不属于这份投标文件 another bid's rescue file") from fault
-    digest = transcript.digest_of(sealed)
-    told = json.dumps({"params": params.digest.hex(), "digest": digest, "kb": kept.kb.hex()})
+    told = json.dumps({"params": params.digest.hex(), "digest": transcript.digest_of(sealed), "kb": kb.hex()})
     if output is None:
         click.echo(told)
     else:

@@ -5,7 +5,10 @@ from click.testing import CliRunner
 
 from app.commands import bid as commands
 from app.commands.bid import bid
+from ca.demo_ca import DemoCas
+from ca.keys import KeyKind
 from ca.sealing import rescue
+from ca.sealing.faults import UploadRefused
 from tests.ca import test_sealing_transcript as transcripts
 from tests.ca.seal_vectors import BIDDER, opening
 
@@ -37,11 +40,15 @@ def seal(desk, *more, **named):
     )  # fmt: skip
 
 
+def unlocking(desk):
+    return [
+        "unlock", str(desk / "bid.sealed.rescue"), "--sealed", str(desk / "bid.sealed"),
+        "--params", str(desk / "params.json"), "--passphrase-file", str(desk / "passphrase"),
+    ]  # fmt: skip
+
+
 def unlock(desk, *more):
-    return run(
-        "unlock", desk / "bid.sealed.rescue", "--sealed", desk / "bid.sealed", "--params", desk / "params.json",
-        "--passphrase-file", desk / "passphrase", *more,
-    )  # fmt: skip
+    return run(*unlocking(desk), *more)
 
 
 def test_seal_and_unlock(desk):
@@ -110,9 +117,30 @@ def test_a_wrong_passphrase_or_another_bids_file(desk):
 def test_a_file_that_is_not_sealed(desk):
     seal(desk)
     (desk / "bid.sealed").write_bytes(b"plain")
-    told = unlock(desk)
-    assert told.exit_code == 1
-    assert "NOT_SEALED" in told.stderr
+    with pytest.raises(UploadRefused, match="NOT_SEALED"):  # `gongheng` says it and exits 1
+        CliRunner().invoke(bid, unlocking(desk), catch_exceptions=False)
+
+
+def test_the_key_of_a_certificate_unlocks_too(desk):
+    cas = DemoCas.make()
+    mine = cas.issue("firm", "91510000MA00000019", KeyKind.SM2)
+    (desk / "me.crt").write_bytes(mine.certificate_pem)
+    (desk / "me.pem").write_bytes(mine.key_pem(b"secret") + mine.certificate_pem)
+    (desk / "password").write_text("secret")
+    assert seal(desk, "--cert", desk / "me.crt").exit_code == 0
+    common = (
+        "unlock", "--sealed", desk / "bid.sealed", "--params", desk / "params.json",
+        "--password-file", desk / "password",
+    )  # fmt: skip
+
+    told = run(*common, "--key", desk / "me.pem")
+    assert told.exit_code == 0, told.output
+    assert json.loads(told.stdout) == json.loads(unlock(desk).stdout)
+    seal(desk)
+    refused = run(*common, "--key", desk / "me.pem")
+    assert refused.exit_code == 1
+    assert "这把密钥不能解密" in refused.stderr
+    assert run(*common).exit_code == 2
 
 
 @pytest.fixture
