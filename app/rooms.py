@@ -26,7 +26,7 @@ def doors() -> list[Blueprint]:
         portal.pages, login.pages, login.api, messages.pages, documents.pages, documents.api,
         holder.pages, holder.api,
         supermarket.pages, supermarket.api,
-        # tenders
+        tenders.pages, tenders.api,
         evaluation.pages, evaluation.api,
         # supervision
         escrow.pages, escrow.api, escrow.bank_api,
