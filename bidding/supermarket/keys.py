@@ -10,11 +10,9 @@ import secrets
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
-from zoneinfo import ZoneInfo
 
 from ca.ecdsa import Key, PlatformKey
-
-BEIJING = ZoneInfo("Asia/Shanghai")
+from storage.forms import BEIJING
 
 
 @dataclass(frozen=True)

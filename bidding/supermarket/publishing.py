@@ -32,7 +32,7 @@ from ca.rights import SYSTEM, Actor, Role
 from ca.sealing.params import Params
 from storage import clock, journal
 from storage.db import find, take
-from storage.forms import Yuan
+from storage.forms import BEIJING, Yuan
 from storage.lifecycle import move
 from storage.refusals import NotNow, NotValid, NotYours
 from storage.values import Money
@@ -57,7 +57,7 @@ class TenderingIsCompulsory(NotValid):
 
 
 class ClosesTooSoon(NotValid):
-    says = "报名时间太短：按规则最早可在 {earliest:%Y-%m-%d %H:%M:%S} UTC 截止。请改晚报名截止时间。"
+    says = "报名时间太短：按规则最早可在北京时间 {earliest:%Y-%m-%d %H:%M:%S} 截止。请改晚报名截止时间。"
 
 
 class NoBudget(NotValid):
@@ -143,7 +143,7 @@ def publish(db: Session, project: Project, closes_at: datetime, *, by: Actor) ->
         raise TenderingIsCompulsory(limit=str(Money(the.number("tendering_from_fen"))))
     earliest = the.period("registration").after(the.period("joining").after(clock.database(db)))
     if closes_at < earliest:
-        raise ClosesTooSoon(earliest=earliest)
+        raise ClosesTooSoon(earliest=earliest.astimezone(BEIJING))
     firms = db.scalar(select(func.count()).select_from(Admission).filter_by(item_id=project.item_id)) or 0
     if not firms:
         raise NobodyAdmitted

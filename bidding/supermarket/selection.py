@@ -25,6 +25,7 @@ from ca.rights import SYSTEM
 from ca.tagged import H
 from storage import clock
 from storage.db import take
+from storage.forms import BEIJING
 from storage.lifecycle import move
 from storage.refusals import NotNow
 
@@ -32,7 +33,7 @@ METHODS = {Method.RANDOM: by_chance}
 
 
 class StillOpen(NotNow):
-    says = "报名截止时间未到（{closes_at:%Y-%m-%d %H:%M:%S} UTC）。请等到截止。"
+    says = "报名截止时间未到（北京时间 {closes_at:%Y-%m-%d %H:%M:%S}）。请等到截止。"
 
 
 def close(db: Session, project: Project, *, keys: Keys) -> None:
@@ -45,7 +46,7 @@ def close(db: Session, project: Project, *, keys: Keys) -> None:
         return
     assert project.closes_at is not None
     if clock.database(db) < project.closes_at:
-        raise StillOpen(closes_at=project.closes_at)
+        raise StillOpen(closes_at=project.closes_at.astimezone(BEIJING))
     registrar.shut(db)
     draw, facts = project.draw, snapshot(db, project)
     entries, log = logged(registration.of_project(db, project, keys), dict(facts))

@@ -15,12 +15,13 @@ from ca.sealing import messages
 from ca.tagged import H
 from storage import clock, journal
 from storage.db import take
+from storage.forms import BEIJING
 from storage.lifecycle import move
 from storage.refusals import NotNow, NotValid
 
 
 class BeforeDeadline(NotNow):
-    says = "截止时间（{deadline:%Y-%m-%d %H:%M:%S} UTC）未到，不能开启。"
+    says = "截止时间（北京时间 {deadline:%Y-%m-%d %H:%M:%S}）未到，不能开启。"
 
 
 class OtherEvidence(NotNow):
@@ -70,7 +71,7 @@ def ask_release(db: Session, opening: Opening, evidence: Mapping[str, Any], *, b
 
 def _after_deadline(db: Session, opening: Opening) -> None:
     if clock.database(db) < opening.deadline:
-        raise BeforeDeadline(deadline=opening.deadline)
+        raise BeforeDeadline(deadline=opening.deadline.astimezone(BEIJING))
 
 
 def release(db: Session, opening: Opening, *, key: str, signature: str, by: Actor) -> Verdict:

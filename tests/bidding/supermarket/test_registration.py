@@ -227,7 +227,7 @@ def test_two_projects_of_one_day_share_the_table_and_nothing_else(city):
 def test_a_destroyed_day_key_ends_all_reading(city):
     project = city.published()
     city.register(project)
-    from bidding.supermarket.keys import BEIJING
+    from storage.forms import BEIJING
 
     city.keys.days.destroy(project.published_at.astimezone(BEIJING).date())
 
