@@ -128,6 +128,14 @@ def _opus() -> bytes:
     )
 
 
+def codecs_of(init: bytes) -> str:
+    """The codecs of an init segment of ours, as `Format.codecs` names them."""
+    config = init.find(b"avcC")
+    media = {Media.VIDEO} if config >= 0 else set()
+    media |= {Media.AUDIO} if b"dOps" in init else set()
+    return Format(frozenset(media), b"\x67" + init[config + 5 : config + 8] if config >= 0 else b"").codecs
+
+
 def fragment(number: int, runs: Sequence[tuple[Media, Sequence[Sample]]]) -> bytes:
     """One moof + mdat. Each run is a stretch of samples of one medium, in order and without holes."""
     bodies = [b"".join([sample.data for sample in samples]) for _, samples in runs]

@@ -20,6 +20,7 @@ from aiohttp import web
 from ca import canonical
 from evaluation.evidence import Signer
 from evaluation.recorder import rtc
+from evaluation.recorder.archived import Archived, find_archived
 from evaluation.recorder.session import Session
 from evaluation.recorder.signalling import Recorder, Signalling
 from evaluation.recorder.spool import Spool
@@ -95,22 +96,33 @@ class RecorderProcess(Recorder):
         for one in told.values():
             await self.begin(one.name, one.zero_ms, list(one.participants))
 
-    async def begin(self, name: str, zero_ms: int, participants: list[str]) -> Session:
+    async def find(self, name: str) -> Session | Archived | None:
+        """A session that runs here, or one that is archived."""
+        running = self.sessions.get(name)
+        return running or await asyncio.to_thread(find_archived, self.settings.store, name)
+
+    async def begin(self, name: str, zero_ms: int, participants: list[str]) -> Session | Archived:
+        """Begin a session, or go on with it; one that is archived stays so."""
         async with self._beginning:
-            if name not in self.sessions:
-                opened = datetime.fromtimestamp(zero_ms / 1000, UTC)
-                session = Session(
-                    name, zero_ms, spool=self._spool.of(name), uploads=self.uploads, engine=self.engine,
-                    signer=self.settings.signer, threads=self._threads,
-                    retain_until=opened + self.settings.retained if self.settings.retained else None,
-                )  # fmt: skip
-                await session.open(participants)
-                self.sessions[name] = session
-            return self.sessions[name]
+            found = await self.find(name)
+            if found is not None:
+                return found
+            opened = datetime.fromtimestamp(zero_ms / 1000, UTC)
+            session = Session(
+                name, zero_ms, spool=self._spool.of(name), uploads=self.uploads, engine=self.engine,
+                signer=self.settings.signer, threads=self._threads,
+                retain_until=opened + self.settings.retained if self.settings.retained else None,
+            )  # fmt: skip
+            await session.open(participants)
+            self.sessions[name] = session
+            return session
 
     def _tick(self) -> None:
-        for session in self.sessions.values():
-            session.tick()
+        for name, session in list(self.sessions.items()):
+            if session.archived.is_set():
+                del self.sessions[name]
+            else:
+                session.tick()
 
     def health(self) -> dict[str, Any]:
         return {

@@ -36,6 +36,7 @@ from evaluation.recorder.reorder import Frame, Frames, Packet, Reorder
 log = logging.getLogger(__name__)
 TICK_S = 0.04
 OFFER_S = 10.0  # an offer that cannot be answered by then is refused
+LAST_PACKETS_S = 0.5  # waited for, when somebody leaves, for packets that were asked for
 QUEUE = 90  # frames kept for a viewer who is slow; then he waits for the next key picture
 KEY_PAUSE_S = 0.5
 CEILING_BIT, FLOOR_BIT = 900_000, 150_000  # what a camera is told it may send
@@ -167,10 +168,18 @@ class Peer:
             if self.pc.connectionState in ("failed", "closed"):
                 await self.close(self.pc.connectionState)
 
+    async def _last_packets(self) -> None:
+        """While the sender is still there, what is missing can still be had."""
+        for _ in range(round(LAST_PACKETS_S / TICK_S)):
+            if self.pc.connectionState != "connected" or all(intake.complete for intake in self.intakes):
+                return
+            await asyncio.sleep(TICK_S)
+
     async def close(self, reason: str = "left") -> None:
         if self._closed:
             return
         self._closed = True
+        await self._last_packets()
         for intake in self.intakes:
             intake.flush()
         self._ended(reason)
@@ -266,8 +275,8 @@ class Aiortc:
             for transceiver in peer.pc.getTransceivers():
                 if transceiver.receiver.track is not None:
                     peer.intakes.append(Intake(transceiver.receiver, Media(transceiver.kind), sink))
-            sink.began(frozenset(media), lambda: self._ask_keys(peer))
             await peer.reply()
+        sink.began(frozenset(media), lambda: self._ask_keys(peer))
         peer.on_end(lambda reason: self._gone(peer, lambda: sink.ended(reason)))
         self._peers.add(peer)
         return peer

@@ -5,6 +5,7 @@ first frame; whoever joins twice replaces himself, and the seam is a gap in the 
 """
 
 import asyncio
+import hashlib
 import json
 import logging
 import time
@@ -17,14 +18,16 @@ from typing import Any
 from ca import canonical
 from evaluation import evidence
 from evaluation.evidence import Chain, Kind, Signer
+from evaluation.recorder.archived import Closed
 from evaluation.recorder.engine import Connection, MediaEngine
-from evaluation.recorder.fmp4 import Malformed, Media, read_segment
+from evaluation.recorder.fmp4 import Media
 from evaluation.recorder.pieces import Pieces, file_of, key_of
 from evaluation.recorder.playlist import Entry, playlist
+from evaluation.recorder.recovery import TakenUp, take_up
 from evaluation.recorder.relay import Relay
 from evaluation.recorder.reorder import Frame
 from evaluation.recorder.scribe import Entered, Scribe
-from evaluation.recorder.spool import SEGMENT, Kept, SessionSpool
+from evaluation.recorder.spool import Kept, SessionSpool
 from evaluation.recorder.track import Track
 from evaluation.recorder.uploads import Uploads
 from storage import clock
@@ -41,7 +44,8 @@ class _Stand:
     track: Track
     relay: Relay
     connection: Connection | None = None
-    connection_id: str = ""
+    publication: "Publication | None" = None  # whose frames are taken; an earlier one's are not
+    entering: asyncio.Lock = field(default_factory=asyncio.Lock)
     entries: list[Entry] = field(default_factory=list)
     init: str = ""
 
@@ -53,32 +57,45 @@ class Publication:
         self._session = session
         self._stand = stand
         self._why = why
-        self._over = False
+
+    @property
+    def _current(self) -> bool:
+        return self._stand.publication is self
 
     def began(self, media: frozenset[Media], ask_key: Callable[[], None]) -> None:
+        self._stand.publication = self
         self._stand.track.joined(media, ask_key, why=self._why)
         self._stand.relay.begin(media, ask_key)
 
     def take(self, frame: Frame) -> None:
-        if not self._over:
+        if self._current:
             self._stand.relay.push(frame)
             self._stand.track.take(frame, self._session.at_ms(frame.arrived_ms))
 
     def lost(self, media: Media, packets: int) -> None:
-        if not self._over:
+        if self._current:
             self._stand.track.lost(media, packets, self._session.now_ms())
 
     def reported(self, media: Media, sender_ms: float, stamp: int) -> None:
-        if not self._over:
+        if self._current:
             self._stand.track.reported(media, sender_ms, stamp)
 
     def ended(self, reason: str) -> None:
-        if not self._over:
-            self._over = True
+        if self._current:
             self._stand.relay.end()
             self._stand.track.left()
             self._stand.connection = None
             log.info("session %s: %s %s", self._session.name, self._stand.track.name, reason)
+
+
+def steady_zero(zero_ms: int) -> float:
+    """The session's zero on the machine's steady clock."""
+    return time.monotonic() * 1000 - (clock.now().timestamp() * 1000 - zero_ms)
+
+
+def event_digest(at: int, what: str, facts: dict[str, Any]) -> bytes:
+    """What makes a business event that event."""
+    return hashlib.sha256(canonical.encode([at, what, facts])).digest()
 
 
 class Session:
@@ -97,7 +114,8 @@ class Session:
         self._engine = engine
         self._stands: dict[str, _Stand] = {}
         self._scribe = Scribe(self.chain, spool, threads, self._told)
-        self._steady_zero_ms = time.monotonic() * 1000 - (clock.now().timestamp() * 1000 - zero_ms)
+        self._steady_zero_ms = steady_zero(zero_ms)
+        self._events: dict[bytes, asyncio.Future[int]] = {}
         self._checked_ms = 0.0
         self._open_uploads = 0
         self._retain_until = retain_until
@@ -124,10 +142,11 @@ class Session:
     # --- opening, also after a crash ---
 
     async def open(self, participants: list[str]) -> None:
-        """Begin the chain, or go on with the one that lies in the spool."""
-        lines = await asyncio.to_thread(self._recover)
+        """Begin the chain, or go on with the one that lies in the spool (or, this machine being new, in the store)."""
+        before = await asyncio.to_thread(take_up, self.chain, self._spool, self._uploads.store)
+        self._go_on(before)
         self._scribe.start()
-        if not lines:
+        if not before.lines:
             await self._scribe.note(Kind.OPENED, at=0, zero=self.zero_ms, participants=participants)
         elif self.chain.closed:
             self._closing = True
@@ -136,64 +155,27 @@ class Session:
             self._resumed = True
             await self._scribe.note(Kind.RESUMED, at=int(self.now_ms()), reason="recorder_restarted")
 
-    def _recover(self) -> int:
-        """Take up the chain; add files that a crash left out of it; send again what is still here."""
-        self._spool.begin()
-        lines = self._spool.lines()
-        taken = self.chain.restore(lines)
-        if taken < len(lines):
-            log.error("session %s: chain file is damaged after item %d", self.name, taken)
-        self._spool.cut_chain(taken)
-        mended = set(self._spool.mend())
-        items = [canonical.decode(line) for line in lines[:taken]]
-        laid = self._spool.lines_laid()
-        here = {kept.name for kept in self._spool.files()}
-        for item, line in zip(items, lines, strict=False):
-            if item["n"] >= laid:
-                name = item.get("name", "")
-                self._pieces.add(item["n"], line, name if name in here else "")
-            if item["kind"] == Kind.OPENED:
+    def _go_on(self, before: TakenUp) -> None:
+        here = {kept.name for kept in before.here}
+        for n, (item, line) in enumerate(zip(before.items, before.lines, strict=True)):
+            kind, name = Kind(item["kind"]), item.get("name", "")
+            if n >= before.laid:
+                self._pieces.add(n, line, name if name in here else "")
+            if kind is Kind.OPENED:
                 self.zero_ms = item["zero"]
-                self._steady_zero_ms = time.monotonic() * 1000 - (clock.now().timestamp() * 1000 - self.zero_ms)
-            self._take_up(item)
-        known = {item.get("name") for item in items}
-        for kept in self._spool.files():
-            if kept.name not in known:
-                self._add_found(kept, mended=kept.name in mended)
+                self._steady_zero_ms = steady_zero(self.zero_ms)
+            elif kind is Kind.EVENT:
+                told: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+                told.set_result(n)
+                self._events[event_digest(item["at"], item["what"], item["facts"])] = told
+            elif name:
+                stand = self._stand(item["track"])
+                self._enter(stand, kind, item)
+                if kind is Kind.SEGMENT:
+                    stand.track.seq = item["seq"]
+                    stand.track.end_ms = max(stand.track.end_ms or 0, item["t0"] + item["duration"])
+        for kept in before.here:
             self._send(kept)
-        return taken
-
-    def _take_up(self, item: dict[str, Any]) -> None:
-        if item["kind"] in (Kind.INIT, Kind.SEGMENT):
-            stand = self._stand(item["track"])
-            self._enter(stand, Kind(item["kind"]), item)
-            if item["kind"] == Kind.SEGMENT:
-                stand.track.seq = item["seq"]
-                stand.track.end_ms = max(stand.track.end_ms or 0, item["t0"] + item["duration"])
-
-    def _add_found(self, kept: Kept, *, mended: bool) -> None:
-        """A file that was finished, or could be mended, but did not reach the chain before the crash."""
-        track, file = kept.name.split("/")
-        facts: dict[str, Any] = {"track": track, "name": kept.name, "bytes": kept.size, "sha256": kept.sha256}
-        kind = Kind.INIT
-        if match := SEGMENT.fullmatch(file):
-            kind = Kind.SEGMENT
-            try:
-                contents = read_segment(kept.path.read_bytes())
-            except Malformed:
-                log.error("session %s: %s is no segment", self.name, kept.name)
-                return
-            frames = {media.value: len(samples) for media, samples in contents.samples.items()}
-            facts |= {
-                "seq": int(match.group(1)), "t0": contents.starts_ms, "frames": frames,
-                "duration": contents.ends_ms - contents.starts_ms, "found": "broken_off" if mended else "whole",
-            }  # fmt: skip
-        else:
-            facts |= {"seq": int(file[5:11]), "codecs": "avc3.42e01f,opus"}
-        line = self.chain.add(kind, **facts)
-        self._spool.append([line])
-        self._pieces.add(self.chain.size - 1, line, kept.name)
-        self._take_up(facts | {"kind": kind})
 
     # --- participants ---
 
@@ -202,18 +184,19 @@ class Session:
             self._stands[track] = _Stand(Track(track, self._scribe), Relay(lambda: time.monotonic() * 1000))
         return self._stands[track]
 
-    async def publish(self, participant: str, source: str, offer: str, connection_id: str) -> Connection:
-        """Record what this participant sends; an earlier connection of his for the same source ends."""
+    async def publish(self, participant: str, source: str, offer: str) -> Connection:
+        """Record what this participant sends. An earlier connection of his for the same source ends once this one
+        stands: a bad offer throws nobody out. Raises BadOffer."""
         assert not self._closing
         stand = self._stand(f"{participant}.{source}")
-        before, why = stand.connection, "rejoined"
-        if before is not None:
-            why = "replaced"
-            await before.close()
-        if self._resumed and stand.track.end_ms is not None and not stand.connection_id:
-            why = "recorder_restarted"
-        stand.connection_id = connection_id
-        stand.connection = await self._engine.receive(offer, Publication(self, stand, why))
+        async with stand.entering:
+            before = stand.connection
+            why = "replaced" if before is not None else "rejoined"
+            if self._resumed and stand.track.end_ms is not None and stand.publication is None:
+                why = "recorder_restarted"
+            stand.connection = await self._engine.receive(offer, Publication(self, stand, why))
+            if before is not None:
+                await before.close()
         return stand.connection
 
     async def play(self, name: str, offer: str, ended: Callable[[], None]) -> Connection | None:
@@ -226,11 +209,19 @@ class Session:
     # --- the record ---
 
     async def events(self, events: list[dict[str, Any]]) -> list[int]:
-        """Add business events to the chain; returns their places once they are durable."""
-        told = [
-            self._scribe.note(Kind.EVENT, at=event["at_ms"], what=event["kind"], facts=event["facts"])
-            for event in events
-        ]
+        """Add business events to the chain; returns their places once they are durable.
+
+        An event told again – the same moment, kind and facts – stands where it stood: telling twice is safe.
+        """
+        told = []
+        for event in events:
+            at, what, facts = event["at_ms"], event["kind"], event["facts"]
+            digest = event_digest(at, what, facts)
+            if digest not in self._events and self._closing:
+                raise Closed
+            if digest not in self._events:
+                self._events[digest] = self._scribe.note(Kind.EVENT, at=at, what=what, facts=facts)
+            told.append(self._events[digest])
         return list(await asyncio.gather(*told))
 
     def tick(self) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 from aiohttp import web
 
 from ca import canonical
+from evaluation.recorder.archived import Archived, Closed
 from evaluation.recorder.engine import BadOffer, Connection
 from evaluation.recorder.session import Session
 from evaluation.recorder.spool import NAME
@@ -26,9 +27,10 @@ SDP = "application/sdp"
 class Recorder:
     """What the signalling needs of the process: its sessions, and how one begins."""
 
-    sessions: dict[str, Session]
+    async def find(self, name: str) -> Session | Archived | None:
+        raise AssertionError
 
-    async def begin(self, name: str, zero_ms: int, participants: list[str]) -> Session:
+    async def begin(self, name: str, zero_ms: int, participants: list[str]) -> Session | Archived:
         raise AssertionError
 
     def health(self) -> dict[str, Any]:
@@ -144,27 +146,27 @@ class Signalling:
         ticket = self._ticket(request)
         if ticket is None:
             return self._refused()
-        session = self._recorder.sessions.get(ticket.session)
+        session = await self._recorder.find(ticket.session)
         if not ticket.may_publish:
             return problem(403, "may_not_publish")
-        if session is None or not session.is_open:
+        if not isinstance(session, Session) or not session.is_open:
             return problem(409, "session_not_open")
         source = request.query.get("source", "camera")
         if source not in SOURCES:
             return problem(422, "unknown_source")
         number = secrets.token_urlsafe(12)
         offer = await self._offer(request)
-        connection = await session.publish(ticket.participant, source, offer, number)
+        connection = await session.publish(ticket.participant, source, offer)
         return self._created(request, ticket, number, connection)
 
     async def whep(self, request: web.Request) -> web.Response:
         ticket = self._ticket(request)
         if ticket is None:
             return self._refused()
-        session = self._recorder.sessions.get(ticket.session)
+        session = await self._recorder.find(ticket.session)
         if not ticket.may_watch:
             return problem(403, "may_not_watch")
-        if session is None or not session.is_open:
+        if not isinstance(session, Session) or not session.is_open:
             return problem(409, "session_not_open")
         number = secrets.token_urlsafe(12)
         offer = await self._offer(request)
@@ -211,32 +213,34 @@ class Signalling:
         fine = isinstance(zero, int) and isinstance(participants, list) and NAME.fullmatch(name)
         if not fine or not all(isinstance(one, str) and NAME.fullmatch(one) for one in participants or []):
             return problem(422, "not_a_session", "zero (UTC ms) and participants are needed")
-        known = self._recorder.sessions.get(name)
+        known = await self._recorder.find(name)
         session = known or await self._recorder.begin(name, int(zero or 0), list(participants or []))
         return web.json_response(session.standing(), status=200 if known else 201)
 
-    def _session(self, request: web.Request) -> Session:
+    async def _session(self, request: web.Request) -> Session | Archived:
         self._from_app(request)
-        session = self._recorder.sessions.get(request.match_info["session"])
+        name = request.match_info["session"]
+        session = await self._recorder.find(name) if NAME.fullmatch(name) else None
         if session is None:
             raise web.HTTPNotFound
         return session
 
     async def close(self, request: web.Request) -> web.Response:
-        session = self._session(request)
+        session = await self._session(request)
         await session.close()
         return web.json_response(session.standing())
 
     async def show(self, request: web.Request) -> web.Response:
-        return web.json_response(self._session(request).standing())
+        return web.json_response((await self._session(request)).standing())
 
     async def events(self, request: web.Request) -> web.Response:
-        session, events = self._session(request), await self._json(request)
+        session, events = await self._session(request), await self._json(request)
         if not isinstance(events, list) or not all(map(_is_event, events)):
             return problem(422, "not_events", "a list of {at_ms, kind, facts} is needed")
-        if not session.is_open:
+        try:
+            return web.json_response({"places": await session.events(events)}, status=201)
+        except Closed:
             return problem(409, "session_not_open")
-        return web.json_response({"places": await session.events(events)}, status=201)
 
     async def health(self, request: web.Request) -> web.Response:
         return web.json_response(self._recorder.health())

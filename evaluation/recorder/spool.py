@@ -8,7 +8,6 @@ fragments are still good.
 import hashlib
 import os
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from io import RawIOBase
 from pathlib import Path
@@ -18,6 +17,7 @@ from evaluation.recorder import fmp4
 NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 TRACK = re.compile(r"[A-Za-z0-9_-]{1,64}\.(camera|screen)")
 SEGMENT = re.compile(r"(\d{6})\.m4s")
+INIT = re.compile(r"init-(\d{6})\.mp4")
 CHAIN = "chain.jsonl"
 
 
@@ -29,6 +29,17 @@ class Kept:
     path: Path
     size: int
     sha256: str
+
+    @property
+    def order(self) -> tuple[str, str, bool]:
+        """By track and number, an init before the segments it is for."""
+        track, file = self.name.split("/")
+        return track, file.removeprefix("init-"), not file.startswith("init-")
+
+
+def digest_of(name: str, content: bytes, path: Path = Path()) -> Kept:
+    """A file as it is told of: length and digest."""
+    return Kept(name, path, len(content), hashlib.sha256(content).hexdigest())
 
 
 def sync_folder(folder: Path) -> None:
@@ -157,13 +168,14 @@ class SessionSpool:
         note = self.folder / "laid"
         return int(note.read_text()) if note.exists() else 0
 
-    def files(self) -> Iterator[Kept]:
-        """All finished files, track by track, in order of their names."""
-        for path in sorted(self.folder.glob("*/*")):
-            if path.suffix in (".m4s", ".mp4") and TRACK.fullmatch(path.parent.name):
-                content = path.read_bytes()
-                name = f"{path.parent.name}/{path.name}"
-                yield Kept(name, path, len(content), hashlib.sha256(content).hexdigest())
+    def files(self) -> list[Kept]:
+        """All finished files, track by track, in the order of their numbers."""
+        found = []
+        for path in self.folder.glob("*/*"):
+            ours = SEGMENT.fullmatch(path.name) or INIT.fullmatch(path.name)
+            if ours and TRACK.fullmatch(path.parent.name):
+                found.append(digest_of(f"{path.parent.name}/{path.name}", path.read_bytes(), path))
+        return sorted(found, key=lambda kept: kept.order)
 
     def mend(self) -> list[str]:
         """Make whole segments of broken-off ones; what has not one whole fragment is dropped. Names mended."""

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -75,6 +76,8 @@ async def archived(url: str) -> None:
     await tell(url, "DELETE", "/sessions/7")
     for _ in range(100):
         if (await tell(url, "GET", "/sessions/7"))["state"] == "archived":
+            again = await tell(url, "POST", "/sessions/7", {"zero": 1, "participants": []})
+            assert again["state"] == "archived"  # and nothing of it begins anew
             return
         await asyncio.sleep(0.1)
     raise AssertionError("never archived")
@@ -120,3 +123,31 @@ def test_killed_in_the_middle_it_comes_back_and_goes_on(recorders, signer, tmp_p
     assert [(gap["track"], gap["reason"]) for gap in gaps] == [("a.camera", "recorder_restarted")]
     assert pieces.read_items(store, "7") == items
     assert not (tmp_path / "spool" / "7").exists()
+
+
+def test_a_lost_machine_is_replaced_by_another_that_goes_on_from_the_store(recorders, signer, tmp_path):
+    zero = int(time.time() * 1000)
+
+    async def first(url: str) -> None:
+        await tell(url, "POST", "/sessions/7", {"zero": zero, "participants": ["a"]})
+        await tell(url, "POST", "/sessions/7/events", [{"at_ms": 5, "kind": "session.opened", "facts": {}}])
+        await taking_part(url, "a", 1.5)
+        await asyncio.sleep(2.5)
+        recorders.kill()
+
+    async def second(url: str) -> None:
+        await tell(url, "POST", "/sessions/7", {"zero": zero, "participants": ["a"]})
+        await tell(url, "POST", "/sessions/7/events", [{"at_ms": 5, "kind": "session.opened", "facts": {}}])
+        await taking_part(url, "a", 1.5)
+        await archived(url)
+
+    run(first(recorders.start()))
+    shutil.rmtree(tmp_path / "spool")
+    run(second(recorders.start()))
+
+    files = Moody(recorders.store).everything("recordings/7/")
+    manifest = json.loads(files["manifest.json"])
+    verdict = evidence.verify_recording(manifest, files.get, key=signer.public)
+    assert verdict.whole, verdict.bad
+    assert verdict.segments == 2
+    assert [item["kind"] for item in manifest["items"]].count("event") == 1

@@ -12,6 +12,7 @@ from aiortc.rtp import is_rtcp
 
 from evaluation import evidence
 from evaluation.recorder import fmp4, rtc, synthetic
+from evaluation.recorder.archived import Closed
 from evaluation.recorder.client import Refused
 from evaluation.recorder.fmp4 import Media
 from tests.evaluation.recorder.conftest import run
@@ -204,13 +205,19 @@ def test_business_events_stand_in_the_same_chain(room):
     async def play():
         async with room() as here:
             facts = {"by": "expert/3", "sheet": 4}
-            places = await here.session.events([{"at_ms": 1200, "kind": "score.given", "facts": facts}] * 2)
-            return places, await here.archived()
+            event = {"at_ms": 1200, "kind": "score.given", "facts": facts}
+            places = await here.session.events([event, event | {"at_ms": 1300}])
+            again = await here.session.events([event])
+            files = await here.archived()
+            later = await (await here.recorder.find("7")).events([event])
+            with pytest.raises(Closed):
+                await (await here.recorder.find("7")).events([event | {"at_ms": 1301}])
+            return places, again, later, files
 
-    places, files = run(play())
+    places, again, later, files = run(play())
 
     items = json.loads(files["manifest.json"])["items"]
-    assert places == [1, 2]
+    assert (places, again, later) == ([1, 2], [1], [1])  # told again it stands where it stood
     assert [item["kind"] for item in items] == ["opened", "event", "event", "closed"]
     assert items[1]["what"] == "score.given"
     assert items[1]["at"] == 1200

@@ -153,6 +153,7 @@ def test_the_app_opens_tells_and_closes(room):
             told.append(await ask(http, "DELETE", url, APP))
             told.append(await ask(http, "DELETE", url, APP))
             told.append(await ask(http, "POST", url + "/events", APP, '[{"at_ms": 5, "kind": "vote", "facts": {}}]'))
+            told.append(await ask(http, "POST", url + "/events", APP, '[{"at_ms": 6, "kind": "vote", "facts": {}}]'))
             told.append(await ask(http, "POST", f"{here.url}/whip/9", "9/a/pw", await offer(), **SDP))
             told.append(await ask(http, "GET", f"{here.url}/healthz"))
             told.append(await ask(http, "POST", f"{here.url}/sessions/..", APP, '{"zero": 1, "participants": []}'))
@@ -161,7 +162,7 @@ def test_the_app_opens_tells_and_closes(room):
 
     told = run(play())
 
-    assert [status for status, _, _ in told[:7]] == [201, 200, 201, 200, 200, 409, 409]
-    assert '"alarm": false' in told[7][2]
-    assert told[8][0] in (404, 405)
-    assert told[9][0] == 422
+    assert [status for status, _, _ in told[:8]] == [201, 200, 201, 200, 200, 201, 409, 409]
+    assert '"alarm": false' in told[8][2]
+    assert told[9][0] in (404, 405)
+    assert told[10][0] == 422
