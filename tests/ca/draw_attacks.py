@@ -211,6 +211,13 @@ def withdrawal_before(parts):
     rebuild_log(parts, parts["entries"], withdrawals_first=True)
 
 
+def withdrawal_altered(parts):
+    """Its salt is another: it is not what stands in the log."""
+    gone = next(entry for entry in parts["entries"] if "withdrawal" in entry)
+    gone["withdrawal"]["salt"] = "00" * 32
+    result(parts)
+
+
 def forged_statement(parts):
     """The insider registers a firm with another key than the one in the statement."""
     body = dict(parts["entries"][0]["body"], share="22" * 32)
@@ -346,6 +353,7 @@ ATTACKS = [
     ("registration", forged_withdrawal, "entries[*].withdrawal: secret does not match"),
     ("registration", withdrawal_of_another, "entries[*].withdrawal: not for this entry"),
     ("registration", withdrawal_before, "entries[*].withdrawal: not for this entry"),
+    ("registration", withdrawal_altered, "entries[*].withdrawal: not for this entry"),
     ("registration", forged_statement, "entries[*].statement_sig"),
     ("registration", status_against_facts, "entries[*].status"),
     ("registration", facts_changed, "facts"),

@@ -1,5 +1,6 @@
 import itertools
 import math
+import os
 import random
 from collections import Counter
 
@@ -12,6 +13,8 @@ from ca.draws.chance import CannotDraw
 from ca.tagged import H, mac
 from tests.ca.draw_vectors import CONTRIBUTIONS, COUNTED, ENTRIES, PC, PROJECT, ROOT, SEED
 from tests.ca.vectors import outside
+
+TRIALS = int(os.environ.get("GONGHENG_DRAWS", "4000"))  # 1000000 for the long run
 
 
 def places(drawn):
@@ -140,7 +143,7 @@ def bound(freedom):
 
 @pytest.mark.parametrize("count", range(1, 9))
 def test_every_place_is_equally_likely_for_everyone(count):
-    trials, chances = 4000, random.Random(count)
+    trials, chances = TRIALS, random.Random(count)
     found = Counter()
     for _ in range(trials):
         drawn = chance.order(chances.randbytes(32), range_entries(count))
@@ -163,14 +166,33 @@ def test_every_order_of_a_few_is_equally_likely(count):
     assert chi_square(found, expected) < bound(len(expected) - 1)
 
 
-@pytest.mark.parametrize("count", range(1, 9))
-def test_a_biased_draw_is_caught_by_the_same_measure(count):
-    """The measure has teeth: a draw by the low byte modulo the count fails it, except where 256 divides."""
-    trials, chances = 200_000, random.Random(7)
-    found = Counter(chances.randrange(100) % count for _ in range(trials))
-    uneven = 100 % count != 0
-    expected = dict.fromkeys(range(count), trials / count)
-    assert (chi_square(found, expected) > bound(max(1, count - 1))) is uneven
+def by_rounding(seed):
+    """A float point as a public system drew it: Math.round(Math.random() * 5), the ends half as likely."""
+    return round(int.from_bytes(seed[:6]) / 2**48 * 5)
+
+
+def by_one_too_few(seed):
+    """A tie as a public system broke it: nextInt(n - 1), the last can never win."""
+    return int.from_bytes(seed) % 5
+
+
+def by_modulo(seed):
+    """A byte modulo six: small numbers more often."""
+    return seed[0] % 6
+
+
+def by_the_engine(seed):
+    return chance.uniform_int(seed, 6)
+
+
+@pytest.mark.parametrize(
+    ("draw", "fair"), [(by_rounding, False), (by_one_too_few, False), (by_modulo, False), (by_the_engine, True)]
+)
+def test_known_bad_draws_are_caught_when_planted(draw, fair):
+    """The measure has teeth."""
+    trials, chances = 120_000, random.Random(7)
+    found = Counter(draw(chances.randbytes(32)) for _ in range(trials))
+    assert (chi_square(found, dict.fromkeys(range(6), trials / 6)) < bound(5)) is fair
 
 
 def test_uniform_int_is_uniform():
