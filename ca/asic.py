@@ -24,7 +24,8 @@ from ca.certificates import Certificate
 from ca.digests import PIECE, Running
 from ca.keys import SigningKey
 from ca.revocation import RevocationList
-from ca.signatures import Verdict, sign_bytes, verify_detached
+from ca.signatures import Verdict, verify_detached
+from ca.signing import sign_bytes
 from ca.strict_zip import FAULTS, STORED, Archive, BadArchive, Limits, plain_name
 from ca.trust import TrustList
 

@@ -13,21 +13,15 @@ from typing import Any, BinaryIO
 from asn1crypto import cms, core, pem
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
-from pyhanko.sign.general import NonexistentAttributeError, find_unique_cms_attribute
-from pyhanko.sign.validation.errors import SignatureValidationError
-from pyhanko.sign.validation.generic_cms import validate_sig_integrity
 from pyhanko_certvalidator.sig_validate import SignatureValidationContext
 
-from ca import names, paths, sm2  # noqa: F401 – names: the national names are taught before anything is parsed
+from ca import attributes, names, paths, sm2  # noqa: F401 – names: the national names are taught before anything is parsed
 from ca.certificates import Certificate, Unreadable, read
 from ca.digests import KNOWN, PIECE, Digests
 from ca.keys import KeyKind, Validator
 from ca.paths import Path
 from ca.revocation import Revocation, RevocationList
-from ca.signing import sign_bytes, sign_detached
 from ca.trust import Policy, TrustList
-
-__all__ = ["REASON_NAMES", "Content", "Digests", "Verdict", "sign_bytes", "sign_detached", "verify_detached"]
 
 LARGEST = 1024 * 1024  # bytes of a signature file; real ones have 2–20 KiB
 MOST_CERTIFICATES = 16
@@ -229,7 +223,7 @@ def _inner(body: cms.SignedData) -> _Signed:
     chosen = [choice.chosen.untag() for choice in body["certificates"] if choice.name == "certificate"]
     found = tuple(dict.fromkeys(read(certificate.dump()) for certificate in chosen))
     signers = tuple(certificate for certificate in found if _is_signer(certificate, info["sid"]))
-    attributes = None if info["signed_attrs"] is core.VOID or not info["signed_attrs"] else info["signed_attrs"]
+    signed = None if isinstance(info["signed_attrs"], core.Void) else info["signed_attrs"]
     digest = info["digest_algorithm"]["algorithm"].native
     if digest not in KNOWN:
         raise Unreadable(reason="摘要算法无法识别")
@@ -241,10 +235,10 @@ def _inner(body: cms.SignedData) -> _Signed:
         inside=not isinstance(inner["content"], core.Void),
         signers=signers,
         others=tuple(certificate for certificate in found if certificate not in signers),
-        attributes=attributes,
+        attributes=signed,
         digest=digest,
         tidy=_tidy(body, info),
-        signed_at=_claimed_time(attributes),
+        signed_at=None if signed is None else attributes.signing_time(signed),
     )
 
 
@@ -284,16 +278,6 @@ def _strays(signed: _Signed, path: Path, trust: TrustList, chain: Sequence[Certi
     return []
 
 
-def _claimed_time(attributes: cms.CMSAttributes | None) -> datetime | None:
-    if attributes is None:
-        return None
-    try:
-        said: datetime = find_unique_cms_attribute(attributes, "signing_time").native
-        return said
-    except NonexistentAttributeError:
-        return None
-
-
 def _form(signed: _Signed) -> list[str]:
     """What RFC 5652 asks of the form, beyond what can be read at all."""
     found = ["content_inside"] if signed.inside else []
@@ -301,10 +285,6 @@ def _form(signed: _Signed) -> list[str]:
         found.append("bad_form")
     if signed.attributes is None and signed.content_type not in CONTENT:
         found.append("bad_attributes")  # 5.3: attributes must be there when the content is not plain data
-    if signed.attributes is not None:
-        kinds = [attribute["type"].native for attribute in signed.attributes]
-        if len(set(kinds)) != len(kinds):
-            found.append("bad_attributes")
     return found
 
 
@@ -324,31 +304,30 @@ def _arithmetic(signed: _Signed, signer: Certificate, content: Content, policy: 
     """Steps 4 and 5: the content's digest against the signature, the signature against the key."""
     if signed.attributes is None and signer.kind is KeyKind.SM2:
         return _national_without_attributes(signed, signer, content, policy)
-    digest = _digest(content, signed.digest)
-    checker = Validator(policy.sm2_id)
+    digest, checker = _digest(content, signed.digest), Validator(policy.sm2_id)
+    named, known = f"{signed.digest}:{digest.hex()}", _consistent(signed, signer)
     if signed.attributes is None:
-        holds = _holds_without_attributes(signed, signer, digest, checker)
-        intact, reasons = holds, () if holds else ("content_changed",)
-        if holds and _looks_like_attributes(content):
-            reasons = ("attributes_as_content",)
-    else:
-        try:
-            intact, holds = validate_sig_integrity(
-                signed.info, signer.asn1, signed.content_type, digest, sig_validator=checker
-            )
-            reasons = () if intact else ("content_changed",)
-        except (SignatureValidationError, ValueError, TypeError, KeyError):
-            intact, holds, reasons = False, False, ("bad_attributes",)
-    if not holds and signed.attributes is not None and "bad_attributes" not in reasons:
-        reasons = (*reasons, "signature_bad")
-    return _Found(intact, holds, _consistent(signed, signer), f"{signed.digest}:{digest.hex()}", reasons)
+        holds = _holds(signed, signer, digest, checker, prehashed=True)
+        trap = holds and _looks_like_attributes(content)
+        reason = "attributes_as_content" if trap else "content_changed"
+        return _Found(holds, holds, known, named, () if holds and not trap else (reason,))
+    plain = signed.attributes.untag()
+    holds = _holds(signed, signer, plain.dump(), checker, prehashed=False)
+    reasons = [] if holds else ["signature_bad"]
+    try:
+        intact = attributes.check(signed.info, plain, signed.content_type, signer) == digest
+        reasons += [] if intact else ["content_changed"]
+    except (attributes.BadAttributes, ValueError, TypeError, KeyError):
+        intact, reasons = False, [*reasons, "bad_attributes"]
+    return _Found(intact, holds, known, named, tuple(reasons))
 
 
-def _holds_without_attributes(signed: _Signed, signer: Certificate, digest: bytes, checker: Validator) -> bool:
-    context = SignatureValidationContext(contextual_md_algorithm=signed.digest, prehashed=True)
+def _holds(signed: _Signed, signer: Certificate, over: bytes, checker: Validator, *, prehashed: bool) -> bool:
+    """Whether the certificate's key signed these bytes, or the content of which they are the digest."""
+    context = SignatureValidationContext(contextual_md_algorithm=signed.digest, prehashed=prehashed)
     try:
         checker.validate_signature(
-            bytes(signed.info["signature"]), digest, signer.asn1.public_key, signed.info["signature_algorithm"], context
+            bytes(signed.info["signature"]), over, signer.asn1.public_key, signed.info["signature_algorithm"], context
         )
     except InvalidSignature:
         return False

@@ -253,9 +253,11 @@ def make_signature(
 
 def sign_file(content: Path, who: Keyholder, output: Path | None) -> Path:
     """Write the detached signature over a file; default name: the file's and `.p7s`."""
+    from ca import signing  # loads pyhanko: only who signs waits for it
+
     target = output or content.with_name(content.name + ".p7s")
     with content.open("rb") as source:
-        made = signatures.sign_detached(source, who.key, who.certificate, who.chain)
+        made = signing.sign_detached(source, who.key, who.certificate, who.chain)
     target.write_bytes(made)
     return target
 

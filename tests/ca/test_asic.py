@@ -12,7 +12,7 @@ import pytest
 from ca import asic
 from ca.asic import ASIC_E, ASIC_S, MANIFEST, SIGNATURE, Container, Manifest
 from ca.keys import KeyKind
-from ca.signatures import sign_bytes
+from ca.signing import sign_bytes
 from ca.strict_zip import Archive, BadArchive, Limits, plain_name
 from tests.ca.paper import AT, CODE, bidder, cas, lists
 

@@ -9,7 +9,8 @@ import pytest
 from asn1crypto import pem
 
 from ca.keys import KeyKind
-from ca.signatures import sign_bytes, verify_detached
+from ca.signatures import verify_detached
+from ca.signing import sign_bytes
 from tests.ca.paper import AT, bidder, cas, lists
 
 KINDS = list(KeyKind)

@@ -13,8 +13,8 @@ from ca.demo_ca import DemoCa
 from ca.digests import Digests
 from ca.keys import KeyKind
 from ca.revocation import Revocation
-from ca.signatures import sign_bytes, verify_detached
-from ca.signing import sign_without_attributes
+from ca.signatures import verify_detached
+from ca.signing import sign_bytes, sign_without_attributes
 from ca.trust import Asked, Policy, TrustList
 from tests.ca.paper import AT, CODE, DAY, NAME, bidder, cas, lists
 
