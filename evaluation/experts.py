@@ -49,6 +49,10 @@ class TooFewHolders(NotNow):
     says = "可用的密钥持有人不足 {needed} 名。请先联系交易中心配齐持有人。"
 
 
+class NotAnExpert(NotValid):
+    says = "“{name}”没有评标专家的角色。请先为其开通评标专家账号。"
+
+
 class DrawClosed(NotNow):
     says = "专家抽取的随机数提交时间已过，或者尚未开始。请查看评标会页面。"
 
@@ -65,6 +69,9 @@ def enrol(
     db: Db, person: Person, kind: ExpertKind, specialities: Sequence[str], *, employer: Organisation | None, by: Actor
 ) -> Expert:
     """Take a person into the expert library; made once per person."""
+    check_centre(by)
+    if not person.actor.is_a(Role.EXPERT):
+        raise NotAnExpert(name=person.name)
     known = db.scalar(select(Expert).filter_by(person_id=person.id))
     if known:
         return known
@@ -177,6 +184,12 @@ def label_for(draw: ExpertDraw, by: Actor) -> str | None:
     if by.is_a(Role.PROCURING_ENTITY) and by.organisation_id == draw.session.tender.procuring_entity_id:
         return ENTITY
     return SUPERVISOR if by.is_a(Role.SUPERVISOR) else None
+
+
+def seq_of(draw: ExpertDraw, label: str) -> int:
+    """Number of a contributor's latest contribution; 0 when there is none."""
+    held = draw.contributions.get(label)
+    return box.read_box(bytes.fromhex(held), params_of(draw), label).seq if held else 0
 
 
 def close(db: Db, draw: ExpertDraw, *, key: PlatformKey) -> None:

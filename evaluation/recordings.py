@@ -121,13 +121,18 @@ def running(db: Db) -> Sequence[tuple[str, int, Sequence[str]]]:
     return [(row.recording, zero_ms(row), [seat.name for seat in row.members]) for row in rows]
 
 
+def oversees(session: Session, actor: Actor) -> bool:
+    """Whether a session lies in a supervisor's region, or in a county of it."""
+    regions = {session.region_id, session.region.parent_id if session.region else None}
+    return actor.region_id is None or session.region_id is None or actor.region_id in regions
+
+
 def may_watch(session: Session, actor: Actor | None) -> bool:
     """Who may watch live and replay: supervisors of the region, and the centre's staff once it is over."""
     if actor is None:
         return False
     if actor.is_a(Role.SUPERVISOR):
-        regions = {session.region_id, session.region.parent_id if session.region else None}
-        return actor.region_id is None or session.region_id is None or actor.region_id in regions
+        return oversees(session, actor)
     return actor.is_a(Role.CENTRE_STAFF) and session.state in ENDED
 
 

@@ -30,6 +30,10 @@ class ChangesWaiting(NotNow):
     says = "还有 {count} 项评分修改申请没有处理。处理完才能汇总。"
 
 
+class NotComputable(NotNow):
+    says = "现在还不能汇总：没有可用报价的投标文件须先否决，各项评分须完整。请评标委员会核对后再汇总。"
+
+
 class NoReport(NotNow):
     says = "评标报告还没有汇总。请等组长汇总后再签字。"
 
@@ -86,7 +90,10 @@ def compile_(db: Db, session: Session, *, bids: list[Any], by: Actor) -> Report:
     if waiting:
         raise ChangesWaiting(count=waiting)
     sheet = sheet_of(db, session, bids)
-    result = recompute(sheet)
+    try:
+        result = recompute(sheet)
+    except ValueError as wrong:
+        raise NotComputable from wrong
     report = Report(
         session_id=session.id, sheet=sheet, result=result, sha256=digest(sheet, result), compiled_at=clock.database(db)
     )
