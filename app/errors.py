@@ -61,14 +61,24 @@ def refused(refusal: Refusal) -> Any:
         return problem(status, refusal.code, refusal.sentence(gettext), _field_sentences(refusal))
     g.refusal = Told(refusal)
     g.given = request.form
-    again = _form_view() if request.method == "POST" and not isinstance(refusal, NotFound) else None
-    if again is None:
+    page = _form_again() if request.method == "POST" and not isinstance(refusal, NotFound) else None
+    if page is None:
         return render_template("errors/refusal.html", status=status), status
-    view, arguments = again
-    request.method = "GET"
-    page = current_app.make_response(current_app.ensure_sync(view)(**arguments))
     page.status_code = status
     return page
+
+
+def _form_again() -> Response | None:
+    """The page of the form that was posted, as a GET would show it now; None where there is none to show."""
+    again = _form_view()
+    if again is None:
+        return None
+    view, arguments = again
+    request.method = "GET"
+    try:
+        return current_app.make_response(current_app.ensure_sync(view)(**arguments))
+    except (Refusal, HTTPException):
+        return None
 
 
 class Told:
