@@ -35,6 +35,8 @@ from evaluation.recorder.reorder import Frame, Frames, Packet, Reorder
 
 log = logging.getLogger(__name__)
 TICK_S = 0.04
+ADDRESSES = ("a=candidate:", "a=end-of-candidates")
+COMING_S = 20.0  # who has not connected by then does not come
 OFFER_S = 10.0  # an offer that cannot be answered by then is refused
 LAST_PACKETS_S = 0.5  # waited for, when somebody leaves, for packets that were asked for
 QUEUE = 90  # frames kept for a viewer who is slow; then he waits for the next key picture
@@ -151,14 +153,23 @@ class Peer:
         self.answer = ""
         self.intakes: list[Intake] = []
         self._closed = False
+        self._waiting: asyncio.TimerHandle | None = None
+        self._leaving: asyncio.Future[None] | None = None
         self._ended: Callable[[str], None] = lambda reason: None
 
     async def negotiate(self, offer: str) -> None:
-        await self.pc.setRemoteDescription(RTCSessionDescription(offer, "offer"))
+        """Take the offer, but none of the addresses in it: a browser comes to us, we knock on no door he names."""
+        lines = [line for line in offer.splitlines() if not line.startswith(ADDRESSES)]
+        await self.pc.setRemoteDescription(RTCSessionDescription("\r\n".join(lines) + "\r\n", "offer"))
 
     async def reply(self) -> None:
         await self.pc.setLocalDescription(await self.pc.createAnswer())
         self.answer = self.pc.localDescription.sdp
+        self._waiting = asyncio.get_running_loop().call_later(COMING_S, self._not_come)
+
+    def _not_come(self) -> None:
+        if self.pc.connectionState != "connected":
+            self._leaving = asyncio.ensure_future(self.close("never came"))
 
     def on_end(self, ended: Callable[[str], None]) -> None:
         self._ended = ended
@@ -179,6 +190,8 @@ class Peer:
         if self._closed:
             return
         self._closed = True
+        if self._waiting is not None:
+            self._waiting.cancel()
         await self._last_packets()
         for intake in self.intakes:
             intake.flush()

@@ -1,12 +1,16 @@
 """The doors: who is let in, what is refused and how, and that nothing thrown at them stops the room."""
 
 import asyncio
+import json
 import random
+import re
+import socket
 
 import aiohttp
 import pytest
 from aiortc import RTCPeerConnection
 
+from evaluation.recorder import rtc
 from tests.evaluation.recorder.conftest import APP, run
 
 SDP = {"Content-Type": "application/sdp"}
@@ -166,3 +170,70 @@ def test_the_app_opens_tells_and_closes(room):
     assert '"alarm": false' in told[8][2]
     assert told[9][0] in (404, 405)
     assert told[10][0] == 422
+
+
+def test_who_is_answered_and_does_not_come_leaves_nothing_behind(room, monkeypatch):
+    monkeypatch.setattr(rtc, "COMING_S", 0.3)
+
+    async def play():
+        async with room() as here, aiohttp.ClientSession() as http:
+            status, _, _ = await ask(http, "POST", f"{here.url}/whip/7", "7/a/pw", await offer(), **SDP)
+            there = len(here.recorder.engine._peers)
+            await asyncio.sleep(0.8)
+            return status, there, len(here.recorder.engine._peers), here.session.standing()["tracks"][0]["live"]
+
+    assert run(play()) == (201, 1, 0, False)
+
+
+def test_no_address_of_an_offer_is_knocked_on(room):
+    """A candidate is an address of the offerer's choosing: the recorder must not send there (H12)."""
+
+    async def play():
+        knocked = []
+
+        class Door(asyncio.DatagramProtocol):
+            def datagram_received(self, data, address):
+                knocked.append(data)
+
+        loop = asyncio.get_running_loop()
+        door, _ = await loop.create_datagram_endpoint(Door, local_addr=("127.0.0.1", 0))
+        port = door.get_extra_info("sockname")[1]
+        candidate = f"a=candidate:1 1 udp 2130706431 127.0.0.1 {port} typ host"
+        asked = (await offer()).split("\r\n")
+        asked = "\r\n".join(candidate if line.startswith("a=candidate") else line for line in asked)
+        async with room() as here, aiohttp.ClientSession() as http:
+            status, _, _ = await ask(http, "POST", f"{here.url}/whip/7", "7/a/pw", asked, **SDP)
+            await asyncio.sleep(0.7)
+        door.close()
+        return status, knocked
+
+    assert run(play()) == (201, [])
+
+
+def test_garbage_thrown_at_the_media_port_stops_nothing(room):
+    chance = random.Random(11)
+
+    async def play():
+        async with room() as here:
+            person = here.participant("a")
+            await person.publish()
+            await asyncio.sleep(0.5)
+            port = int(
+                re.search(r"a=candidate:\S+ 1 udp \d+ 127\.0\.0\.1 (\d+)", person._open[0][0].remoteDescription.sdp)[1]
+            )
+            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as wire:
+                for number in range(600):
+                    head = (b"", b"\x80\x61", b"\x80\xc8", b"\x16\xfe\xfd", b"\x00\x01")[number % 5]
+                    wire.sendto(head + chance.randbytes(chance.randrange(1, 400)), ("127.0.0.1", port))
+                    if number % 50 == 0:
+                        await asyncio.sleep(0.02)
+            await asyncio.sleep(1.5)
+            await person.leave()
+            return await here.archived()
+
+    files = run(play())
+
+    items = json.loads(files["manifest.json"])["items"]
+    assert [item for item in items if item["kind"] == "gap"] == []
+    (segment,) = [item for item in items if item["kind"] == "segment"]
+    assert segment["frames"]["audio"] > 90
