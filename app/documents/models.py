@@ -34,3 +34,4 @@ class Document(Row):
     bytes: Mapped[int] = mapped_column()
     issued_at: Mapped[datetime] = mapped_column(Moment)
     is_public: Mapped[bool] = mapped_column(default=True)
+    void_at: Mapped[datetime | None] = mapped_column(Moment)  # no longer in force: another took its place

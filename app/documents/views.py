@@ -40,6 +40,7 @@ class Checked(BaseModel):
     sha256: str
     bytes: int
     issued_at: str
+    void_at: str | None
 
 
 @pages.get("/")
@@ -106,6 +107,7 @@ def check(code: str):
     return {
         "code": document.code, "title": document.title, "kind": document.kind, "sha256": document.sha256,
         "bytes": document.bytes, "issued_at": document.issued_at.isoformat(),
+        "void_at": document.void_at.isoformat() if document.void_at else None,
     }  # fmt: skip
 
 
