@@ -6,8 +6,9 @@ same key with other parameters is refused. Nothing may take from an account more
 
 How one statement does it: the accounts are locked in the order of their numbers; the transfers are
 inserted, doing nothing where the key is known; entries and balances follow only from what was inserted.
-What the statement promises the database says again: entries cannot be changed, every statement that
-writes entries leaves each transfer at zero, and no balance passes its floor.
+What the statement promises the database says again, at the end of every statement and not only at the
+commit: a transfer has two entries of its amount that sum to zero, neither can be changed or joined by a
+third, and no balance passes its floor.
 """
 
 import hashlib
@@ -244,9 +245,8 @@ PROTECT = """
 CREATE OR REPLACE FUNCTION ledger_is_balanced() RETURNS trigger LANGUAGE plpgsql AS
 $$ BEGIN
     IF EXISTS (
-        SELECT 1 FROM ledger_entry e
-        WHERE e.transfer_id IN (SELECT transfer_id FROM written)
-        GROUP BY e.transfer_id HAVING sum(e.amount) <> 0
+        SELECT 1 FROM (SELECT transfer_id, sum(amount) AS total, count(*) AS n FROM written GROUP BY 1) w
+        WHERE w.total <> 0 OR w.n <> (SELECT count(*) FROM ledger_entry e WHERE e.transfer_id = w.transfer_id)
     ) THEN
         RAISE EXCEPTION 'the entries of a transfer do not sum to zero' USING ERRCODE = 'check_violation';
     END IF;
@@ -256,14 +256,16 @@ CREATE TRIGGER ledger_is_balanced AFTER INSERT ON ledger_entry
     REFERENCING NEW TABLE AS written FOR EACH STATEMENT EXECUTE FUNCTION ledger_is_balanced();
 CREATE OR REPLACE FUNCTION ledger_has_entries() RETURNS trigger LANGUAGE plpgsql AS
 $$ BEGIN
-    IF (SELECT count(*) FROM ledger_entry WHERE transfer_id = NEW.id) <> 2
-    OR NOT EXISTS (SELECT 1 FROM ledger_entry WHERE transfer_id = NEW.id AND amount = NEW.amount) THEN
+    IF EXISTS (
+        SELECT 1 FROM made
+        WHERE 2 <> (SELECT count(*) FROM ledger_entry e WHERE e.transfer_id = made.id AND abs(e.amount) = made.amount)
+    ) THEN
         RAISE EXCEPTION 'a transfer has two entries of its amount' USING ERRCODE = 'check_violation';
     END IF;
     RETURN NULL;
 END $$;
-CREATE CONSTRAINT TRIGGER ledger_has_entries AFTER INSERT ON ledger_transfer
-    DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION ledger_has_entries();
+CREATE TRIGGER ledger_has_entries AFTER INSERT ON ledger_transfer
+    REFERENCING NEW TABLE AS made FOR EACH STATEMENT EXECUTE FUNCTION ledger_has_entries();
 CREATE TRIGGER ledger_entry_is_append_only BEFORE UPDATE OR DELETE ON ledger_entry
     FOR EACH ROW EXECUTE FUNCTION refuse_change();
 CREATE TRIGGER ledger_entry_is_never_emptied BEFORE TRUNCATE ON ledger_entry

@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import func, select, text
 
 from ca.rights import SYSTEM, Role
-from escrow import deposits, guarantees, ledger, numbers, sending
+from escrow import deposits, guarantees, ledger, numbers, receipts, sending
 from escrow.deposits import (
     AmountDiffers,
     NotForYouToOrder,
@@ -20,7 +20,7 @@ from escrow.guarantees import GuaranteeNotNow, GuaranteeTooSmall, NotYourGuarant
 from escrow.models import Deposit, DepositState, GuaranteeState, Refund, RefundState, Transfer
 from storage import clock, journal
 from storage.values import Money
-from tests.escrow.money import ACCOUNT, AMOUNT, BANK, REFERENCE, everything_adds_up, expect, pay, purse
+from tests.escrow.money import ACCOUNT, AMOUNT, BANK, REFERENCE, credit, everything_adds_up, expect, pay, purse
 
 S = DepositState
 
@@ -61,6 +61,22 @@ def test_money_that_came_in_covers(db, organisation):
     assert deposits.is_covered(db, REFERENCE, one.id)
     assert purse(db, deposit) == {"received": AMOUNT.fen}
     everything_adds_up(db)
+
+
+def test_the_same_credit_twice_is_one(db, organisation):
+    deposit = expect(db, organisation())
+
+    first, again = (pay(db, deposit, bank_reference="RCV-SAME") for _ in range(2))
+
+    assert first is again
+    assert deposit.received == AMOUNT
+
+
+def test_a_payer_who_writes_two_numbers_pays_neither(db, organisation):
+    one, two = expect(db, organisation()), expect(db, organisation())
+    receipts.take_in(db, credit("", references=(one.sub_account, two.sub_account)), by=SYSTEM)
+
+    assert (one.state, two.state) == (S.EXPECTED, S.EXPECTED)
 
 
 def test_nobody_can_learn_who_or_how_many_before_the_opening(db, organisation):

@@ -118,13 +118,21 @@ def test_the_database_refuses_one_sided_entries_and_balances_below_the_floor(acc
         accounts.execute(text("UPDATE ledger_account SET balance = -1 WHERE code = 'b'"))
 
 
+def test_the_database_refuses_to_add_to_a_transfer(accounts):
+    number = ledger.post_one(accounts, "k1", "test", "bank/x", "a", yuan("100"))
+    pair = """INSERT INTO ledger_entry SELECT :t, id, CASE code WHEN 'b' THEN 5 ELSE -5 END
+              FROM ledger_account WHERE code IN ('b', 'c')"""
+
+    with pytest.raises(DBAPIError, match="sum to zero"):
+        accounts.execute(text(pair), {"t": number})
+
+
 def test_the_database_refuses_a_transfer_without_entries(accounts):
     columns = "id, key, asked, kind, amount, at"
     bare = f"INSERT INTO ledger_transfer ({columns}) VALUES (gen_random_uuid(), 'bare', sha256(''), 'x', 1, now())"
 
     with pytest.raises(DBAPIError, match="two entries"):
         accounts.execute(text(bare))
-        accounts.execute(text("SET CONSTRAINTS ALL IMMEDIATE"))
 
 
 def test_a_recount_names_a_planted_balance(accounts):
