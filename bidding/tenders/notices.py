@@ -69,10 +69,6 @@ class NoReason(NotValid):
     says = "请写明理由，最多 {most} 个字。"
 
 
-class TooFarToCancel(NotNow):
-    says = "项目现在是“{state}”，不能终止。"
-
-
 @dataclass(frozen=True)
 class Terms:
     """What the procuring entity decides before the notice."""

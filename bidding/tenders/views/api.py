@@ -205,8 +205,8 @@ def add_document(tender_id: int, query: DocumentQuery):
 
 @api.get("/<int:tender_id>/documents/<int:document_id>")
 @public
-@api.doc(summary="Read a file; free, for everybody, not counted")
 def document(tender_id: int, document_id: int) -> Response:
+    """Read a file; free, for everybody, not counted."""
     return files.document(documents.seen(g.db, seen(tender_id), document_id))
 
 

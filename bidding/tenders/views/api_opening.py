@@ -177,8 +177,8 @@ def answer(objection_id: int, body: Words):
 
 @api.get("/<int:tender_id>/transcript")
 @public
-@api.doc(summary="Everything needed to open and judge the bids again, off line")
 def transcript(tender_id: int) -> Response:
+    """Everything needed to open and judge the bids again, off line."""
     return Response(evidence.transcript(g.objects, in_hall(tender_id)), mimetype="application/json")
 
 

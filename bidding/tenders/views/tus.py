@@ -105,34 +105,34 @@ def drop_upload(upload_id: object):
 
 @api.route("/<int:tender_id>/uploads", methods=["OPTIONS"], provide_automatic_options=False)
 @public
-@api.doc(summary="What the upload server can do (tus)")
 def api_upload_abilities(tender_id: int):
+    """What the upload server can do (tus)."""
     return abilities()
 
 
 @api.post("/<int:tender_id>/uploads")
 @allow(Role.BIDDER)
-@api.doc(summary="Begin a resumable upload (tus): Upload-Length in, Location out")
 def api_begin_upload(tender_id: int):
+    """Begin a resumable upload (tus): Upload-Length in, Location out."""
     return begin(tender_id, "tenders_api.api_upload_state")
 
 
 @api.route("/uploads/<uuid:upload_id>", methods=["HEAD"])
 @allow(Role.BIDDER)
-@api.doc(summary="Where to go on (tus)")
 def api_upload_state(upload_id: object):
+    """Where to go on (tus)."""
     return state(upload_id)
 
 
 @api.patch("/uploads/<uuid:upload_id>")
 @allow(Role.BIDDER)
-@api.doc(summary="The next piece (tus)")
 def api_receive_piece(upload_id: object):
+    """The next piece (tus)."""
     return receive(upload_id)
 
 
 @api.delete("/uploads/<uuid:upload_id>")
 @allow(Role.BIDDER)
-@api.doc(summary="Give an upload up (tus)")
 def api_drop_upload(upload_id: object):
+    """Give an upload up (tus)."""
     return drop(upload_id)

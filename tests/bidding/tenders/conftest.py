@@ -29,6 +29,7 @@ from bidding.tenders.bids import Bid, Upload
 from bidding.tenders.models import DocumentKind, State, Tender
 from bidding.tenders.price import write_price
 from bidding.tenders.recognised import Recognised
+from bidding.tenders.views import api, pages
 from ca import asic, openings, parties, signing
 from ca.demo_ca import DemoCas, Issued
 from ca.ecdsa import Key, PlatformKey
@@ -195,6 +196,7 @@ class Stage:
         return submission.verify(self.db, self.store, bid.id, key=self.key, recognised=self.recognised)
 
     made: dict[Any, Made] = field(default_factory=dict)
+    app: Any = None
 
     # the opening
 
@@ -262,3 +264,21 @@ def refused(kind: type[Exception]) -> Iterator[pytest.ExceptionInfo[Any]]:
     with pytest.raises(kind) as told:
         yield told
     assert type(told.value) is kind
+
+
+@pytest.fixture
+def tenders_app(app, stage, tmp_path):
+    """The application with the tenders' doors, and the CAs that the stage's certificates come from."""
+    for door in (pages, api):
+        if door.name not in app.blueprints:
+            app.register_blueprint(door)
+    stage.cas.save(tmp_path / "ca")
+    stage.db.flush()
+    stage.app = app
+    return app
+
+
+@pytest.fixture
+def client(tenders_app, client, stage):
+    client.stage = stage
+    return client
