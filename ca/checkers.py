@@ -12,13 +12,12 @@ from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 from asn1crypto import x509
-from cryptography.exceptions import InvalidSignature
 from OpenSSL import crypto
 from pyhanko_certvalidator import ValidationContext
 from pyhanko_certvalidator.authority import CertTrustAnchor, TrustedServiceType, TrustQualifiers, derive_quals_from_cert
-from pyhanko_certvalidator.errors import RevokedError, ValidationError
+from pyhanko_certvalidator.errors import RevokedError
 from pyhanko_certvalidator.path import ValidationPath
-from pyhanko_certvalidator.policy_decl import PKIXValidationParams
+from pyhanko_certvalidator.policy_decl import DisallowWeakAlgorithmsPolicy, PKIXValidationParams
 from pyhanko_certvalidator.validate import async_validate_path
 
 from ca.certificates import Certificate
@@ -28,6 +27,7 @@ from ca.revocation import Answer, Revocation, RevocationList
 from ca.trust import Anchor, Policy
 
 T = TypeVar("T")
+WEAK = frozenset({"md2", "md5", "sha1"})
 CONSTRAINING = {"name_constraints", "policy_constraints", "policy_mappings", "inhibit_any_policy"}
 ORDINARY = {"key_usage", "basic_constraints", "extended_key_usage", "subject_alt_name"}  # may be critical
 
@@ -38,6 +38,7 @@ class Answers:
 
     lists: tuple[RevocationList, ...]
     ocsps: tuple[bytes, ...] = ()
+    signers: tuple[Certificate, ...] = ()  # certificates that came along; lists and responses may be theirs
 
 
 def refusals(
@@ -49,7 +50,8 @@ def refusals(
 ) -> list[str]:
     """Reasons of the checkers to refuse. Given lists (then all of `answers` are good), they read them, too."""
     upper = (tuple(links[1:]), anchor, tuple(lists))
-    if lists and _proven.at(upper, moment) and _ordinary(links[0], anchor.policy):
+    plain = bool(lists) and all(one.usable for one in lists)
+    if plain and _proven.at(upper, moment) and _ordinary(links[0], anchor.policy):
         return [] if _openssl(links[:2], links[1], anchor.policy, (), moment) else ["path_refused_by_openssl"]
     found = []
     if _certvalidator(links, anchor, Answers(tuple(lists)), moment) is not Revocation.GOOD:
@@ -59,7 +61,7 @@ def refusals(
     readable = () if listed_later or partial else lists
     if not _openssl(links, anchor.certificate, anchor.policy, readable, moment):
         found.append("path_refused_by_openssl")
-    if not found and readable and all(_constrains_nothing(link) for link in links[1:]):
+    if not found and plain and readable and all(_constrains_nothing(link) for link in links[1:]):
         _proven.keep(upper, True, window(links[1:], answers))
     return found
 
@@ -78,7 +80,8 @@ def _constrains_nothing(ca: Certificate) -> bool:
 def _ordinary(holder: Certificate, policy: Policy) -> bool:
     """Whether a holder's certificate asks nothing of its path beyond a signature and a period."""
     critical = {name for name, important in holder.extensions.items() if important}
-    return not policy.critical_oids and critical <= ORDINARY and not CONSTRAINING & holder.extensions.keys()
+    asked = policy.critical_oids | policy.certificate_policies
+    return not asked and critical <= ORDINARY and not CONSTRAINING & holder.extensions.keys()
 
 
 def revocation_by_certvalidator(
@@ -120,7 +123,7 @@ def _certvalidator(links: Sequence[Certificate], anchor: Anchor, known: Answers,
     try:
         context = ValidationContext(
             trust_roots=[root],
-            other_certs=between,
+            other_certs=[*between, *(signer.asn1 for signer in known.signers)],
             crls=[one.asn1 for one in known.lists],
             ocsps=list(known.ocsps),
             moment=moment,
@@ -128,13 +131,25 @@ def _certvalidator(links: Sequence[Certificate], anchor: Anchor, known: Answers,
             allow_fetching=False,
             time_tolerance=timedelta(0),
             signature_validator=Validator(),
+            algorithm_usage_policy=DisallowWeakAlgorithmsPolicy(
+                weak_hash_algos=WEAK - anchor.policy.digests, rsa_key_size_threshold=anchor.policy.rsa_bits
+            ),
         )
-        at_once(async_validate_path(context, path))
+        at_once(async_validate_path(context, path, parameters=_wishes(anchor.policy)))
     except RevokedError as error:
         return None if error.is_side_validation else Revocation.REVOKED
-    except (ValidationError, InvalidSignature, ValueError, TypeError, KeyError, NotImplementedError, LookupError):
+    except TriedToWait:
+        raise
+    except Exception:  # foreign lists and responses: whatever it stumbles over, it has not accepted
         return None
     return Revocation.GOOD
+
+
+def _wishes(policy: Policy) -> PKIXValidationParams | None:
+    """Certificate policies 证书策略 of which one must hold from the anchor to the holder."""
+    if not policy.certificate_policies:
+        return None
+    return PKIXValidationParams(user_initial_policy_set=policy.certificate_policies, initial_explicit_policy=True)
 
 
 def _qualifiers(anchor: Anchor) -> TrustQualifiers:
@@ -153,6 +168,10 @@ def _qualifiers(anchor: Anchor) -> TrustQualifiers:
     )
 
 
+class TriedToWait(Exception):
+    """A check wanted to wait for something, which can only be the network: a bug, never a verdict."""
+
+
 def at_once(work: Coroutine[Any, Any, T]) -> T:
     """Run a coroutine that has nothing to wait for; waiting would mean the network, and is a bug."""
     try:
@@ -160,7 +179,7 @@ def at_once(work: Coroutine[Any, Any, T]) -> T:
     except StopIteration as done:
         return done.value  # type: ignore[no-any-return]
     work.close()
-    raise AssertionError("a check tried to wait for something")
+    raise TriedToWait
 
 
 def _openssl(

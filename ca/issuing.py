@@ -133,8 +133,9 @@ def revocation_list(
     next_update: datetime,
     revoked: Mapping[int, datetime],
     number: int = 1,
+    more: Sequence[Mapping[str, object]] = (),
 ) -> crl.CertificateList:
-    """A full CRL 吊销列表 of the issuer: serial number → when it was revoked."""
+    """A CRL 吊销列表 of the issuer: serial number → when it was revoked. `more`: extensions (of a delta list …)."""
     body: dict[str, object] = {
         "version": "v2",
         "signature": key.algorithm,
@@ -148,6 +149,7 @@ def revocation_list(
                 "extn_value": x509.AuthorityKeyIdentifier({"key_identifier": key_identifier(key.public)}),
             },
             {"extn_id": "crl_number", "critical": False, "extn_value": core.Integer(number)},
+            *(dict(extension) for extension in more),
         ],
     }
     if revoked:

@@ -80,8 +80,8 @@ def check(
     `purpose`: "sign", or "any" when only the path is asked about. Of several ways up the first good one is
     told; when none is good, the one with the least against it.
     """
-    answers, at = Answers(as_lists(crls), tuple(ocsps)), at.astimezone(UTC)
-    key = (certificate.der, tuple(link.der for link in chain), trust.version, answers, purpose)
+    answers, at = Answers(as_lists(crls), tuple(ocsps), (*chain, *trust.known)), at.astimezone(UTC)
+    key = (certificate, trust.version, answers, purpose)
     if (known := _remembered.at(key, at)) is not None:
         return known
     worst: Path | None = None
@@ -147,7 +147,7 @@ def _judge(
     answers = _answers(links, known.lists, at) if anchor else []
     worst = _worst(answers)
     unsure = worst.state in (Revocation.MISSING, Revocation.STALE)
-    if anchor and unsure and not late and not early and (known.ocsps or any(not one.usable for one in known.lists)):
+    if anchor and unsure and not late and not early and (known.ocsps or known.lists):
         worst = checkers.revocation_by_certvalidator(links, anchor, known, at, worst)
     # 5. Both checkers; at a moment when all were in force, so that they speak of the path and nothing else.
     moment = at if not late and not early else _common_moment(links)

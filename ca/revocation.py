@@ -68,10 +68,10 @@ class RevocationList:
 
     @cached_property
     def usable(self) -> bool:
-        """Full and direct: no delta, no partition, nothing critical that we don't understand."""
+        """Full and direct: no delta and none to come, no partition, nothing critical that we don't understand."""
         extensions = self.pyca.extensions
         return all(not extension.critical or extension.oid in _UNDERSTOOD for extension in extensions) and not any(
-            isinstance(extension.value, second.DeltaCRLIndicator) for extension in extensions
+            isinstance(extension.value, second.DeltaCRLIndicator | second.FreshestCRL) for extension in extensions
         )
 
     def revoked_at(self, serial: int) -> datetime | None:

@@ -141,6 +141,7 @@ def verify_detached(
     trust: TrustList,
     at: datetime,
     crls: Iterable[bytes | RevocationList] = (),
+    ocsps: Iterable[bytes] = (),
     chain: Sequence[Certificate] = (),
 ) -> Verdict:
     """Check a signature file against the content beside it, as of the moment `at`.
@@ -155,7 +156,7 @@ def verify_detached(
         return _unsigned(signed, at, trust, reason)
     signer = signed.signers[0]
     # 2. Whose certificate it is, and whether it counts at that moment.
-    path = paths.check(signer, chain=(*signed.others, *chain), trust=trust, at=at, crls=crls)
+    path = paths.check(signer, chain=(*signed.others, *chain), trust=trust, at=at, crls=crls, ocsps=ocsps)
     policy = path.anchor.policy if path.anchor else Policy()
     # 3. The form of the signature.
     form = _form(signed) + (_strays(signed, path, trust, chain) if path.anchor else [])

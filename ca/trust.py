@@ -53,6 +53,7 @@ class Policy:
     rsa_bits: int = 2048
     digests: frozenset[str] = frozenset({"sha256", "sha384", "sha512", "sm3"})
     critical_oids: frozenset[str] = frozenset()  # unknown critical extensions of this CA that we know to be harmless
+    certificate_policies: frozenset[str] = frozenset()  # one of these OIDs must hold all the way; empty: any or none
     sm2_id: bytes = sm2.DEFAULT_ID  # the identity under which its holders sign
     code_places: tuple[str, ...] = CODE_PLACES  # where it writes the credit code, in order
     purposes: frozenset[str] = DOCUMENT_PURPOSES  # one of these, when a certificate limits its purposes

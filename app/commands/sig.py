@@ -90,6 +90,10 @@ crl_option = click.option(
     "--crl", "crl_folders", type=click.Path(exists=True, path_type=Path), multiple=True,
     help="Folder (or file) of revocation lists, PEM or DER; may be repeated.",
 )  # fmt: skip
+ocsp_option = click.option(
+    "--ocsp", "ocsp_folders", type=click.Path(exists=True, path_type=Path), multiple=True,
+    help="Folder (or file) of OCSP responses, DER; may be repeated.",
+)  # fmt: skip
 chain_option = click.option(
     "--chain", "chain_folders", type=click.Path(exists=True, path_type=Path), multiple=True,
     help="Folder (or file) of CA certificates between; may be repeated.",
@@ -148,6 +152,10 @@ def _lists(places: Iterable[Path]) -> tuple[RevocationList, ...]:
     return tuple(one for file in _files(places) for one in read_lists(file.read_bytes()))
 
 
+def _responses(places: Iterable[Path]) -> tuple[bytes, ...]:
+    return tuple(file.read_bytes() for file in _files(places))
+
+
 def _chain(places: Iterable[Path]) -> tuple[Certificate, ...]:
     return tuple(one for file in _files(places) for one in read_all(file.read_bytes()))
 
@@ -204,13 +212,15 @@ def sig() -> None:
 @click.option("--content", type=click.File("rb"), required=True, help="The signed file.")
 @trust_option
 @crl_option
+@ocsp_option
 @chain_option
 @any_revocation
 @at_option
 @as_json
 @lang
 def verify_signature(
-    signature: Path, content: Any, trust_folder: Path, crl_folders: Sequence[Path], chain_folders: Sequence[Path],
+    signature: Path, content: Any, trust_folder: Path, crl_folders: Sequence[Path], ocsp_folders: Sequence[Path],
+    chain_folders: Sequence[Path],
     revocation: str | None, at: datetime | None, as_json: bool, lang: str,
 ) -> None:  # fmt: skip
     """Check the signature file SIGNATURE against its content. Opens no connection.
@@ -222,7 +232,7 @@ def verify_signature(
     """
     found = signatures.verify_detached(
         signature.read_bytes(), content, trust=_trust(trust_folder, revocation), at=at or datetime.now(UTC),
-        crls=_lists(crl_folders), chain=_chain(chain_folders),
+        crls=_lists(crl_folders), ocsps=_responses(ocsp_folders), chain=_chain(chain_folders),
     )  # fmt: skip
     if as_json:
         click.echo(json.dumps(found.as_facts(), ensure_ascii=False, indent=2))
@@ -306,6 +316,7 @@ def show_certificate(certificate: Any, as_json: bool, lang: str) -> None:
 @click.argument("certificate", type=click.File("rb"))
 @trust_option
 @crl_option
+@ocsp_option
 @chain_option
 @any_revocation
 @click.option("--purpose", type=click.Choice(PURPOSES), default="sign", help="What it must be good for.")
@@ -313,7 +324,8 @@ def show_certificate(certificate: Any, as_json: bool, lang: str) -> None:
 @as_json
 @lang
 def verify_certificate(
-    certificate: Any, trust_folder: Path, crl_folders: Sequence[Path], chain_folders: Sequence[Path],
+    certificate: Any, trust_folder: Path, crl_folders: Sequence[Path], ocsp_folders: Sequence[Path],
+    chain_folders: Sequence[Path],
     revocation: str | None, purpose: str, at: datetime | None, as_json: bool, lang: str,
 ) -> None:  # fmt: skip
     """Check whether a certificate counts at a moment. Opens no connection.
@@ -325,7 +337,7 @@ def verify_certificate(
     asked, at = read(certificate.read()), at or datetime.now(UTC)
     path = paths.check(
         asked, chain=_chain(chain_folders), trust=_trust(trust_folder, revocation), at=at, crls=_lists(crl_folders),
-        purpose=purpose,
+        ocsps=_responses(ocsp_folders), purpose=purpose,
     )  # fmt: skip
     if as_json:
         facts = path.as_facts() | {"at": at.isoformat(), "certificate": asked.as_facts()}
