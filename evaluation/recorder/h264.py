@@ -33,6 +33,38 @@ def picture(coded: bytes) -> Picture:
     return Picture(stored, KEY in found, found.get(SPS), found.get(PPS))
 
 
+def depayload(payload: bytes) -> bytes:
+    """What an RTP payload brings (RFC 6184): NAL units behind start codes, or a further part of one.
+
+    Raises ValueError for what is neither a unit, nor a part of one, nor several in one packet.
+    """
+    if len(payload) < 2:
+        raise ValueError("too short for a NAL unit")
+    kind = payload[0] & 0x1F
+    if kind == 28:  # FU-A, a part
+        if payload[1] & 0x80:
+            return START_CODE + bytes(((payload[0] & 0xE0) | (payload[1] & 0x1F),)) + payload[2:]
+        return payload[2:]
+    if 1 <= kind <= 23:
+        return START_CODE + payload
+    if kind == 24:  # STAP-A, several
+        return _aggregated(payload)
+    raise ValueError(f"NAL units of type {kind} are not taken")
+
+
+def _aggregated(payload: bytes) -> bytes:
+    found = []
+    at = 1
+    while at < len(payload):
+        length = int.from_bytes(payload[at : at + 2], "big")
+        unit = payload[at + 2 : at + 2 + length]
+        if at + 2 > len(payload) or len(unit) < length:
+            raise ValueError("an aggregated NAL unit is cut off")
+        found += [START_CODE, unit]
+        at += 2 + length
+    return b"".join(found)
+
+
 class Bits:
     """Bit by bit through an SPS, emulation prevention bytes taken out (7.4.1)."""
 

@@ -112,6 +112,11 @@ class Reorder:
             self._deliver(*waited)
 
     @property
+    def count(self) -> int:
+        """How many packets were expected so far, in this stream."""
+        return self._top - self._first + 1
+
+    @property
     def complete(self) -> bool:
         """Nothing is waited for: no timer needs to look at this stream."""
         return not self._waiting and not self._since_ms

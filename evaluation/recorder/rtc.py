@@ -7,6 +7,7 @@ fails when one of them moves.
 """
 
 import asyncio
+import itertools
 import logging
 import re
 import time
@@ -27,14 +28,15 @@ from aiortc import (
     RTCSessionDescription,
 )
 from aiortc.mediastreams import MediaStreamError
-from aiortc.rtp import RtcpSrPacket
+from aiortc.rtp import RTCP_PSFB_APP, RtcpPsfbPacket, RtcpSrPacket, pack_remb_fci
 
 from evaluation.recorder.engine import BadOffer, Sink, Source
 from evaluation.recorder.fmp4 import RATE, Media
 from evaluation.recorder.reorder import Frame, Frames, Packet, Reorder
+from evaluation.recorder.wire import Wire
 
 log = logging.getLogger(__name__)
-TICK_S = 0.04
+TICK_S, TICKS_A_SECOND = 0.04, 25
 ADDRESSES = ("a=candidate:", "a=end-of-candidates")
 COMING_S = 20.0  # who has not connected by then does not come
 OFFER_S = 10.0  # an offer that cannot be answered by then is refused
@@ -46,6 +48,8 @@ NTP_UNIX_S = 2_208_988_800
 JITTER_BUFFER = "_RTCRtpReceiver__jitter_buffer"
 NACK_GENERATOR = "_RTCRtpReceiver__nack_generator"
 ESTIMATOR = "_RTCRtpReceiver__remote_bitrate_estimator"
+STREAMS = "_RTCRtpReceiver__remote_streams"
+OWN_SSRC = "_RTCRtpReceiver__rtcp_ssrc"
 host_addresses = aioice.ice.get_host_addresses
 
 
@@ -64,52 +68,64 @@ def now_ms() -> float:
 
 
 class SteadyRate:
-    """Tells a sender once a second what it may send (REMB): less while packets are lost, more when not.
+    """What a sender is told once a second that he may send (REMB): less while packets are lost, more when not.
 
     Stands in place of aiortc's estimator, which works on every packet; 15 pictures a second need no more.
     """
 
     def __init__(self) -> None:
-        self._rate_bit = CEILING_BIT
-        self._told_ms = 0
-        self._packets = 0
-        self.missed = 0
+        self.rate_bit = CEILING_BIT
+        self._told_ms = 0.0
+        self._expected = 0
+        self._missed = 0
 
-    def add(
-        self, arrival_time_ms: int, abs_send_time: int, payload_size: int, ssrc: int
-    ) -> tuple[int, list[int]] | None:
-        self._packets += 1
-        if arrival_time_ms - self._told_ms < 1000:
-            return None
-        self._told_ms = arrival_time_ms
-        if self.missed * 10 > self._packets:
-            self._rate_bit = max(FLOOR_BIT, self._rate_bit * 8 // 10)
+    def missed(self, packets: int) -> None:
+        self._missed += packets
+
+    def due(self, at_ms: float, expected: int) -> bool:
+        """Once a second, after `expected` packets in all: work out what to tell."""
+        if at_ms - self._told_ms < 1000:
+            return False
+        packets, self._expected, self._told_ms = expected - self._expected, expected, at_ms
+        if self._missed * 10 > packets:
+            self.rate_bit = max(FLOOR_BIT, self.rate_bit * 8 // 10)
         else:
-            self._rate_bit = min(CEILING_BIT, self._rate_bit * 108 // 100)
-        self._packets = self.missed = 0
-        return self._rate_bit, [ssrc]
+            self.rate_bit = min(CEILING_BIT, self.rate_bit * 108 // 100)
+        self._missed = 0
+        return True
 
 
 class Intake:
     """Stands where a receiver's jitter buffer stood: packets in, whole frames out to the sink."""
 
-    def __init__(self, receiver: RTCRtpReceiver, media: Media, sink: Sink) -> None:
-        self._receiver = receiver
+    def __init__(self, receiver: RTCRtpReceiver, media: Media, sink: Sink, wire: Wire | None = None) -> None:
         self.media = media
+        self._receiver = receiver
         self._sink = sink
+        self._wire = wire
         self._frames = Frames(media, sink.take)
         self._reorder = Reorder(media, self._frames.add, self._lost)
         self._rate = SteadyRate() if media is Media.VIDEO else None
         self._report = receiver._handle_rtcp_packet
         setattr(receiver, NACK_GENERATOR, None)
         setattr(receiver, JITTER_BUFFER, self)
-        setattr(receiver, ESTIMATOR, self._rate)
+        setattr(receiver, ESTIMATOR, None)
         receiver._handle_rtcp_packet = self._reported  # type: ignore[method-assign]
 
-    def add(self, packet: Packet) -> tuple[bool, None]:
-        """What aiortc calls for each packet, retransmissions unwrapped: (send a PLI now?, no frame to decode)."""
-        self._reorder.add(packet, now_ms())
+    def add(self, packet: Any) -> tuple[bool, None]:
+        """What aiortc calls for each packet, retransmissions unwrapped: (send a PLI now?, no frame to decode).
+
+        Once a stream is known, its packets come by the short way (`Wire`), not through here.
+        """
+        if self._wire is not None and packet.ssrc != self._reorder.ssrc:
+            statistics = getattr(self._receiver, STREAMS).get(packet.ssrc)
+            if statistics is not None:
+                self._wire.learn(packet.ssrc, packet.payload_type, self, statistics)
+        self.take(packet, now_ms())
         return False, None
+
+    def take(self, packet: Packet, at_ms: float) -> None:
+        self._reorder.add(packet, at_ms)
 
     def _lost(self, packets: int) -> None:
         self._frames.lost()
@@ -122,24 +138,33 @@ class Intake:
             self._sink.reported(self.media, sender_ms, packet.sender_info.rtp_timestamp)
         await self._report(packet)
 
-    @property
-    def complete(self) -> bool:
-        return self._reorder.complete
-
     async def tick(self) -> None:
-        """Ask for what is missing; give up what has been missing for too long."""
-        at_ms = now_ms()
+        """Ask for what is missing; give up what has been missing for too long; say what may be sent."""
+        at_ms, ssrc = now_ms(), self._reorder.ssrc
         self._reorder.give_up(at_ms)
         missing = self._reorder.missing(at_ms)
-        if missing and self._reorder.ssrc is not None:
+        if missing and ssrc is not None:
             if self._rate is not None:
-                self._rate.missed += len(missing)
+                self._rate.missed(len(missing))
             # in the order of the 16-bit numbers: aiortc cannot pack a list that wraps round
-            await self._receiver._send_rtcp_nack(self._reorder.ssrc, sorted(missing))
+            await self._receiver._send_rtcp_nack(ssrc, sorted(missing))
+
+    async def tell_rate(self) -> None:
+        """Once a second for pictures: what the sender may send."""
+        ssrc, own = self._reorder.ssrc, getattr(self._receiver, OWN_SSRC)
+        if self._rate is None or ssrc is None or own is None:
+            return
+        if self._rate.due(now_ms(), self._reorder.count):
+            fci = pack_remb_fci(self._rate.rate_bit, [ssrc])
+            await self._receiver._send_rtcp(RtcpPsfbPacket(RTCP_PSFB_APP, own, 0, fci))
 
     async def ask_key(self) -> None:
         if self._reorder.ssrc is not None:
             await self._receiver._send_rtcp_pli(self._reorder.ssrc)
+
+    @property
+    def complete(self) -> bool:
+        return self._reorder.complete
 
     def flush(self) -> None:
         self._reorder.flush()
@@ -267,7 +292,7 @@ class Aiortc:
         self._timer = asyncio.create_task(self._run())
 
     async def _run(self) -> None:
-        while True:
+        for turn in itertools.count():
             await asyncio.sleep(TICK_S)
             try:
                 self.on_tick()
@@ -275,6 +300,8 @@ class Aiortc:
                     for intake in peer.intakes:
                         if not intake.complete:
                             await intake.tick()
+                        if turn % TICKS_A_SECOND == 0:
+                            await intake.tell_rate()
             except Exception:
                 log.exception("a tick failed")
 
@@ -285,9 +312,10 @@ class Aiortc:
             prefer(peer.pc.addTransceiver(kind.value, "recvonly"), kind)
         async with answering(peer):
             await peer.negotiate(offer)
+            wire = Wire(peer.pc.getTransceivers()[0].receiver.transport, now_ms)
             for transceiver in peer.pc.getTransceivers():
                 if transceiver.receiver.track is not None:
-                    peer.intakes.append(Intake(transceiver.receiver, Media(transceiver.kind), sink))
+                    peer.intakes.append(Intake(transceiver.receiver, Media(transceiver.kind), sink, wire))
             await peer.reply()
         sink.began(frozenset(media), lambda: self._ask_keys(peer))
         peer.on_end(lambda reason: self._gone(peer, lambda: sink.ended(reason)))

@@ -5,10 +5,9 @@ import inspect
 
 import aioice.ice
 import pytest
-from aiortc import RTCPeerConnection, rtcrtpreceiver, rtcrtpsender
-from aiortc.rate import RemoteBitrateEstimator
+from aiortc import RTCDtlsTransport, RTCPeerConnection, rtcrtpreceiver, rtcrtpsender
 
-from evaluation.recorder import rtc
+from evaluation.recorder import rtc, wire
 
 
 @pytest.fixture
@@ -22,7 +21,7 @@ def receiver() -> rtcrtpreceiver.RTCRtpReceiver:
     return asyncio.run(make())
 
 
-@pytest.mark.parametrize("name", [rtc.JITTER_BUFFER, rtc.NACK_GENERATOR, rtc.ESTIMATOR])
+@pytest.mark.parametrize("name", [rtc.JITTER_BUFFER, rtc.NACK_GENERATOR, rtc.ESTIMATOR, "_send_rtcp"])
 def test_receiver_still_has_what_we_replace(receiver, name):
     assert getattr(receiver, name) is not None
 
@@ -44,10 +43,23 @@ def test_receiver_still_uses_the_replaced_parts_as_we_expect():
     assert "packet._data = depayload(codec, packet.payload)" in source
 
 
-def test_estimator_is_called_as_ours_is_written():
-    ours = list(inspect.signature(rtc.SteadyRate.add).parameters)
+def test_receiver_still_counts_streams_and_names_itself(receiver):
+    assert getattr(receiver, rtc.STREAMS) == {}
+    assert isinstance(getattr(receiver, rtc.OWN_SSRC), int)
+    assert "self.__remote_streams[packet.ssrc].add(packet)" in inspect.getsource(
+        rtcrtpreceiver.RTCRtpReceiver._handle_rtp_packet
+    )
 
-    assert ours == list(inspect.signature(RemoteBitrateEstimator.add).parameters)
+
+def test_the_short_way_still_begins_and_ends_where_it_did(receiver):
+    transport = receiver.transport
+    assert getattr(transport, wire.SRTP) is None
+    connection = getattr(transport.transport, wire.ICE)
+    assert list(inspect.signature(connection.data_received).parameters) == ["data", "component"]
+    assert "self.receiver.data_received(data, self.local_candidate.component)" in inspect.getsource(
+        aioice.ice.StunProtocol.datagram_received
+    )
+    assert "self._rx_srtp.unprotect(data)" in inspect.getsource(RTCDtlsTransport._recv_next)
 
 
 def test_sender_still_asks_itself_for_key_pictures():

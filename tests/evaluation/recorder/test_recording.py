@@ -20,16 +20,14 @@ from tests.evaluation.recorder.conftest import run
 
 def drop(peer: rtc.Peer, wanted: Callable[[], bool]) -> None:
     """Lose media packets on the wire, before SRTP sees them (it refuses what it has seen once)."""
-    wire = peer.pc.getTransceivers()[0].receiver.transport.transport
-    receive = wire._recv
+    ice = peer.pc.getTransceivers()[0].receiver.transport.transport._connection
+    taken = ice.data_received
 
-    async def receive_some() -> bytes:
-        while True:
-            packet = await receive()
-            if not (127 < packet[0] < 192 and not is_rtcp(packet) and wanted()):
-                return packet
+    def take_some(packet: bytes, component: int) -> None:
+        if not (127 < packet[0] < 192 and not is_rtcp(packet) and wanted()):
+            taken(packet, component)
 
-    wire._recv = receive_some
+    ice.data_received = take_some
 
 
 def lossy(monkeypatch, losses: dict[str, float], seed: int) -> None:
