@@ -101,14 +101,15 @@ def check_notice(n):
     questions, places, sides = n["purposes"], n["capacity"], n.get("contributors", [])
     names, ranks, delay = {q["purpose"] for q in questions}, [q for q in questions if "pick" in q], n.get("delay", 0)
     need(n["opening"].startswith(n["project"].replace("/", "-") + ":"), "notice.opening")
-    words = n["mode"] in ("default", "high-stake", "rfc3797") and n["kind"] in ("registration", "expert", "bid", "none")
-    need(words and n["v"] == 1 and n["weights"] in ("equal", "listed"), "notice: fields")
-    free = ranks and n["kind"] == "none" or any(not q.get("values", "-") for q in questions)
-    need(0 < len(names) == len(questions) and not free, "notice.purposes")
+    words = {"outside", "platform"} >= {side for _, side in sides} and n["mode"] in ("default", "high-stake", "rfc3797")
+    words = words and n["kind"] in ("registration", "expert", "bid", "none") and n["weights"] in ("equal", "listed")
+    need(words and n["v"] == 1, "notice: fields")
+    bad = [q for q in questions if not re.fullmatch(r"(((0|[1-9][0-9]*)(\.[0-9]+)?),)+", ",".join([*q.get("values", "0"), ""]))]
+    need(0 < len(names) == len(questions) and not bad and not (ranks and n["kind"] == "none"), "notice.purposes")
     need(places == 0 if n["kind"] == "none" else 2 <= places <= 2**20 and places & (places - 1) == 0, "notice.capacity")
     need((delay > 0) == (n["mode"] == "high-stake") and delay % 64 == 0 and delay <= 2**36, "notice.delay")
-    fair = ascending([label for label, _ in sides]) and [side for _, side in sides].count("outside") > 1
-    need(fair or n["mode"] == "rfc3797", "notice.contributors")
+    fair = n["mode"] == "rfc3797" or (ascending([s[0] for s in sides]) and [s[1] for s in sides].count("outside") > 1)
+    need(fair, "notice.contributors")
 def check_holders(b, n):
     p, seats = b["params"], b["params"]["holders"]
     keys, ids = {seat[name] for seat in seats for name in ("pk", "sig")}, [seat["id"] for seat in seats]
@@ -117,8 +118,7 @@ def check_holders(b, n):
     need(sha(canon(p)).hex() == n["params"], "params")
     need((p["opening"], p["deadline"]) == (n["opening"], n["close"]), "params.opening")
     base = sha(D, b"base\0", canon({**p, "holders": ids}))
-    need(len(b["joins"]) == len(seats), "joins: fields")
-    for s, j in zip(seats, b["joins"]):
+    for s, j in zip(seats, b["joins"] if len(b["joins"]) == len(seats) else need(0, "joins: fields")):
         join = D + b"join\0" + base + unhex(s["pk"] + s["sig"])
         need(signed(s["sig"], join, j["join"]) and signed(s["pk"], D + b"ready\0" + base, j["ready"]), f"joins.{s['id']}")
 def check_logged(b, e, at):
@@ -161,8 +161,9 @@ def check_entries(b, n):  # entry → label of all that may be drawn
     eligible = {entry: label for entry, (label, status) in live.items() if status == "eligible"}
     need(kind == "none" or len(eligible) >= max(1, n["minimum"]), "entries: fewer than the minimum")
     for name in ["weights"] * (n["weights"] == "listed") + ["groups"] * (kind == "expert"):
-        need(H(name, canon(b[name])).hex() in b["pool"]["inputs"] and ascending(b[name]), name)
-        need(name == "groups" or [w[0] for w in b[name]] == sorted(eligible.values() if free else facts), name)
+        whole = name == "groups" or [w for w, _ in b[name]] == sorted(eligible.values() if free else facts)
+        sound = whole and ascending(b[name]) and sum(w for _, w in b[name] if name == "weights") <= 10**6
+        need(sound and H(name, canon(b[name])).hex() in b["pool"]["inputs"], name)
     return eligible
 def open_contributions(b, n, pc):  # label → 32 bytes of every contribution that is not void, after the releases
     seats, sides = {seat["id"]: (i, seat) for i, seat in enumerate(b["params"]["holders"])}, dict(n["contributors"])
@@ -216,14 +217,14 @@ def verify(b):  # the lines to print for a good bundle
     need(b, "canonical form")
     n, p, pc, keys, taken = b["notice"], b["pool"], H("pool", canon(b["pool"])), b["notice"]["signers"], set()
     check_notice(n)
+    need([unhex(digest) for digest in p.get("inputs", [])] or n["kind"] != "none", "pool.inputs")
     need(p["project"] == n["project"], "pool.project")
     need(p["notice"] == H("notice", canon(n)).hex(), "pool.notice")
     need(signed(keys["platform"], H("pool-sig", pc), b["pool_signature"]), "pool_signature")
     for name in ("owner", "platform"):
         need(signed(keys[name], H("notice-sig", unhex(p["notice"])), b["notice_signatures"][name]), f"notice_signatures.{name}")
     need(not p["contributions"], "contributions: labels") if n["mode"] == "rfc3797" else check_holders(b, n)
-    eligible = check_entries(b, n)
-    seed = find_seed(b, n, pc) if n["mode"] != "rfc3797" else None
+    eligible, seed = check_entries(b, n), find_seed(b, n, pc) if n["mode"] != "rfc3797" else None
     need(set(b["order"]) == {q["purpose"] for q in n["purposes"]}, "order")
     for q in n["purposes"]:
         answer, claimed = find_answer(b, n, seed, eligible, q), b["order"][q["purpose"]]

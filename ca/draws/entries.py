@@ -150,7 +150,8 @@ class Entries:
             listed = self.bundle["weights"]
             names = [name for name, _ in listed]
             whole = sorted(self._statuses) if self._statuses else sorted(self.labels.values())
-            if pool.weights_hash(listed).hex() not in inputs or names != whole:
+            heavy = sum(weight for _, weight in listed) > chance.HEAVIEST
+            if pool.weights_hash(listed).hex() not in inputs or names != whole or heavy:
                 raise Wrong("weights")
         if "groups" in self.bundle:
             groups = self.bundle["groups"]

@@ -312,6 +312,28 @@ def figures_changed(parts):
     result(parts)
 
 
+def figures_missing(parts):
+    parts["figures"].pop()
+    result(parts)
+
+
+def contributions_beside_the_lottery(parts):
+    parts["pool"]["contributions"] = [["owner", "00" * 32]]
+    pc = pool.commitment(parts["pool"])
+    parts["pool_signature"] = draws.PLATFORM.sign(pool.pool_signed(pc)).hex()
+    result(parts)
+
+
+def live_twice(parts):
+    parts["live"]["list"].append(["supervisor 监督", "ff" * 32])
+    result(parts)
+
+
+def live_unsigned(parts):
+    parts["live"]["signatures"] = []
+    result(parts)
+
+
 def groups_changed(parts):
     parts["groups"].pop()
     result(parts)
@@ -370,6 +392,10 @@ ATTACKS = [
     ("high stake", live_changed, "live.signatures.*"),
     ("high stake", delay_shortened, "delay"),
     ("lottery", figures_changed, "order[*]"),
+    ("lottery", figures_missing, "figures"),
+    ("lottery", contributions_beside_the_lottery, "contributions: labels"),
+    ("high stake", live_twice, "live"),
+    ("high stake", live_unsigned, "live"),
     ("expert", groups_changed, "groups"),
     ("float point", another_value, "order"),
     ("tie", another_bid, "entries[0]: entry"),
