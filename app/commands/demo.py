@@ -1,5 +1,6 @@
 """`gongheng demo`: a small city in full swing on this machine."""
 
+import tempfile
 from pathlib import Path
 
 import click
@@ -7,6 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from app.cli import until_told_to_stop
+from app.day import play
 from app.demo import cast, centre
 
 
@@ -38,9 +40,8 @@ def demo(home: Path, day: bool) -> None:
         console.print(table)
         console.print("\n看一天 watch a day:  gongheng day --server", settings.address, "--home", str(home), "\n")
         if day:
-            from app.day import play
-
-            play.on(running.settings, given, console)
+            with tempfile.TemporaryDirectory(prefix="gongheng-day-") as folder:
+                play.on(running.settings, given, Path(folder), console)
         stop.wait()
     finally:
         started.__exit__(None, None, None)

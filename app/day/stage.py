@@ -11,7 +11,8 @@ from typing import Any
 import click
 import httpx
 
-from app.commands.calling import Centre, Refused
+from app.commands.bid_upload import Line
+from app.commands.calling import Refused
 from app.config import Settings
 from app.demo.cast import Player
 from app.demo.founding import Passes
@@ -32,6 +33,7 @@ class Stage:
     passes: Passes
     folder: Path
     say: Callable[[str], None]
+    pace: float = 1
     facts: dict[str, Any] = field(default_factory=dict)
     _centres: dict[str, "Patient"] = field(default_factory=dict)
 
@@ -44,7 +46,7 @@ class Stage:
 
     def wait_for(self, what: str, ask: Callable[[], Any], seconds: float = 60) -> Any:
         """Ask again until the answer is something; a bound on everything."""
-        until = time.monotonic() + seconds
+        until = time.monotonic() + seconds * self.pace
         while time.monotonic() < until:
             answer = ask()
             if answer:
@@ -67,8 +69,8 @@ class Stage:
         return datetime.fromisoformat(httpx.get(f"{self.settings.address}/time", trust_env=False).json()["now"])
 
     def moment(self, seconds: float) -> str:
-        """A moment so many seconds from now, by the server's clock, to the second."""
-        return (self.now() + timedelta(seconds=seconds)).replace(microsecond=0).isoformat()
+        """A moment so many seconds from now (at this day's pace), by the server's clock, to the second."""
+        return (self.now() + timedelta(seconds=seconds * self.pace)).replace(microsecond=0).isoformat()
 
     @contextmanager
     def step(self, name: str) -> Iterator[None]:
@@ -80,7 +82,7 @@ class Stage:
             raise StepFailed(f"“{name}”没有成功：{type(trouble).__name__} {trouble}") from trouble
 
 
-class Patient(Centre):
+class Patient(Line):
     """A program that calls again when the server is away for a moment: every act is safe to repeat."""
 
     def get(self, path: str) -> dict[str, Any]:
@@ -88,6 +90,12 @@ class Patient(Centre):
 
     def post(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
         return self._patiently(lambda: super(Patient, self).post(path, body))
+
+    def upload(self, path: str, content: bytes) -> dict[str, Any]:
+        """Send a file as the body of the request."""
+        return self._patiently(
+            lambda: self._told(lambda headers: self._http.post(f"/api{path}", content=content, headers=headers))
+        )
 
     @property
     def http(self) -> httpx.Client:

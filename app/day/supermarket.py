@@ -52,7 +52,8 @@ def draw(stage: Stage) -> None:
         done = stage.state_is(cast.OWNER_1, path(stage), "result", "notice_issued", "failed", seconds=120)
         assert done["state"] != "failed", done["failure"]
         stage.facts["selected"] = done["selected"]
-        bundle = httpx.get(f"{stage.settings.address}/api{path(stage)}/bundle", trust_env=False).raise_for_status().content
+        address = f"{stage.settings.address}/api{path(stage)}/bundle"
+        bundle = httpx.get(address, trust_env=False).raise_for_status().content
         (stage.folder / "draw.json").write_bytes(bundle)
         outcome = verify(bundle)
         assert outcome.ok, outcome.first_wrong

@@ -5,6 +5,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from app.centre import Centre, free_port
 from app.commands import bank
@@ -41,17 +42,23 @@ def running(settings: Settings) -> Iterator[tuple[Centre, Passes]]:
         centre.end()
 
 
+def settings_of_running(home: Path, server: str) -> Settings:
+    """Settings of a demo that runs already: its address, and the bank it wrote down."""
+    at = urlsplit(server)
+    bank_url = (home / "demo" / "bank").read_text().strip()
+    return Settings(mode=Mode.DEMO, home=home, host=at.hostname or "127.0.0.1", port=at.port or 80, bank_url=bank_url)
+
+
 def start_bank(centre: Centre) -> None:
     """The bank at the world's edge, with its books in the home."""
     port = bank_port(centre.settings)
     centre.add("bank", *bank.command(port, str(centre.settings.home / "bank.sqlite")))
     bank.prepare(port)
+    (centre.settings.home / "demo" / "bank").write_text(f"{centre.settings.bank_url}\n")
 
 
 def bank_port(settings: Settings) -> int:
     """The port of the demo's bank."""
-    from urllib.parse import urlsplit
-
     port = urlsplit(settings.bank_url or "").port
     assert port is not None
     return port
