@@ -4,9 +4,9 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 RUN := .venv/bin
 
-.PHONY: help setup demo run day test test-all check fix bench screens migration states lock fuzz
+.PHONY: help setup demo watch-a-day run day test test-all check fix bench screens migration states lock
 help:  ## List the commands
-	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .venv/ready: requirements.lock pyproject.toml .ci/python
 	@.ci/python requirements.lock
@@ -20,6 +20,8 @@ help:  ## List the commands
 setup: .venv/ready  ## Make the virtual environment with everything the product needs
 demo: .venv/ready  ## Start a small city on 127.0.0.1 and print its address and logins
 	@$(RUN)/gongheng demo
+watch-a-day: .venv/ready  ## Play a day in the demo that is running (start it with make demo)
+	@$(RUN)/gongheng day --home var/demo --server "$$(cat var/demo/demo/address)"
 run: .venv/ready  ## Run a centre (settings from the environment, see docs/operating.md)
 	@$(RUN)/gongheng run
 day: .venv/ready  ## Play one whole day on a temporary centre and verify its evidence

@@ -38,7 +38,7 @@ def demo(home: Path, day: bool) -> None:
         ]:  # fmt: skip
             table.add_row(player.name, player.login, given.of(player))
         console.print(table)
-        console.print("\n看一天 watch a day:  gongheng day --server", settings.address, "--home", str(home), "\n")
+        console.print("\n看一天 watch a day:  make watch-a-day   (in a second terminal)\n")
         if day:
             with tempfile.TemporaryDirectory(prefix="gongheng-day-") as folder:
                 play.on(running.settings, given, Path(folder), console)

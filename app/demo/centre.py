@@ -37,6 +37,7 @@ def running(settings: Settings) -> Iterator[tuple[Centre, Passes]]:
         centre.serve()
         centre.wait_until_up()
         start_holders(centre, given)
+        (settings.home / "demo" / "address").write_text(f"{settings.address}\n")
         yield centre, given
     finally:
         centre.end()
