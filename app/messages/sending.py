@@ -27,7 +27,8 @@ def send(db: Session, *, letter_id: int) -> None:
     message = find(db, Message, letter.message_id)
     words = message.says.format_map(message.facts)
     letter.tries += 1
-    letter.last_answer = _by_email(settings, letter, words) if letter.way is Way.EMAIL else _by_sms(settings, letter, words)
+    by = _by_email if letter.way is Way.EMAIL else _by_sms
+    letter.last_answer = by(settings, letter, words)
     letter.sent_at = clock.database(db)
 
 
@@ -37,7 +38,7 @@ def _by_email(settings: Settings, letter: Letter, words: str) -> str:
     server = urlsplit(settings.smtp)
     mail = EmailMessage()
     mail["From"], mail["To"] = settings.mail_from, letter.address
-    mail["Subject"] = words[:60]
+    mail["Subject"] = " ".join(words.split())[:60]  # one line, whatever a title holds
     mail["Message-ID"] = f"<letter-{letter.id}@gongheng>"
     mail.set_content(f"{words}\n\n{settings.address}\n")
     with smtplib.SMTP(server.hostname or "127.0.0.1", server.port or 25, timeout=TIMEOUT_SECONDS) as smtp:
@@ -48,8 +49,7 @@ def _by_email(settings: Settings, letter: Letter, words: str) -> str:
 def _by_sms(settings: Settings, letter: Letter, words: str) -> str:
     if settings.sms_url is None:
         return "no sms gateway is set"
-    answer = httpx.post(
-        settings.sms_url, json={"id": f"letter-{letter.id}", "to": letter.address, "text": words}, timeout=TIMEOUT_SECONDS
-    )
+    sms = {"id": f"letter-{letter.id}", "to": letter.address, "text": words}
+    answer = httpx.post(settings.sms_url, json=sms, timeout=TIMEOUT_SECONDS)
     answer.raise_for_status()
     return f"taken, {answer.status_code}"

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+import structlog
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
@@ -27,6 +28,7 @@ class Tell:
     facts: dict[str, Any] = field(default_factory=dict)
 
 
+log = structlog.get_logger()
 Rule = Callable[[Session, journal.Entry], Iterable[Tell]]
 RULES: dict[str, Rule] = {}  # act -> rule; filled by app.messages.rules
 
@@ -44,10 +46,23 @@ def on(*acts: str) -> Callable[[Rule], Rule]:
 
 
 def follow(db: Session, entry: journal.Entry, equipment: Any) -> None:
-    """Put what an entry tells into the boxes, and letters on their way."""
+    """Put what an entry tells into the boxes, and letters on their way.
+
+    A rule that fails is a mistake of ours; it is logged, and everybody else's messages go on.
+    """
+    from app.messages import rules  # noqa: F401  (it fills RULES)
+
     rule = RULES.get(entry.act)
     if rule is None:
         return
+    try:
+        with db.begin_nested():
+            _tell(db, entry, rule)
+    except Exception:
+        log.exception("message_rule_failed", act=entry.act, entry=entry.id)
+
+
+def _tell(db: Session, entry: journal.Entry, rule: Rule) -> None:
     for tell in rule(db, entry):
         message = Message(
             person_id=tell.person.id, entry_id=entry.id, says=tell.says, facts=tell.facts, endpoint=tell.endpoint,
@@ -67,4 +82,5 @@ def people_of(db: Session, organisation_id: int | None) -> list[Person]:
     """Everybody active who acts for an organisation."""
     if organisation_id is None:
         return []
-    return list(db.scalars(select(Person).filter_by(organisation_id=organisation_id, is_active=True).order_by(Person.id)))
+    active = select(Person).filter_by(organisation_id=organisation_id, is_active=True)
+    return list(db.scalars(active.order_by(Person.id)))
