@@ -76,8 +76,10 @@ def close(db: Session, project: Project, *, keys: Keys) -> None:
 def conclude(db: Session, project: Project, *, keys: Keys) -> None:
     """Enough holders have released: open, compute the order, name the first. Safe to repeat."""
     project = take(db, Project, project.id)
+    if project.state is not State.POOL_COMMITTED:
+        return
     draw = project.draw
-    if project.state is not State.POOL_COMMITTED or draw.opening.state is not openings.State.COMBINED:
+    if draw.opening.state is not openings.State.COMBINED:
         return
     opened = pool.open_contributions(
         contributions.params_of(draw), contributions.latest(db, draw), openings.scalars(draw.opening)

@@ -75,7 +75,7 @@ def steps(project: Project, draw: Draw) -> list[dict[str, Any]]:
         "named": project.result_at is not None,
     }
     notes = {
-        "registration": _("规则、容量和持有人已在公告中锁定。谁报名、多少家报名，此时无人知道。"),
+        "registration": _("规则、容量和持有人已在公告中锁定。谁报名、多少家报名，此时从任何页面和接口都看不到。"),
         "sealed": _contributors(draw),
         "committed": _("名单已锁定，承诺值已公布，任何人不能再增减。"),
         "released": _holders(draw.opening),

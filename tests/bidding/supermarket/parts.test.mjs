@@ -107,7 +107,7 @@ test("register part: makes the body, saves the secret, then sends", async () => 
   const told = {};
   const page = new Page({ form, "[data-told]": told }, { project: "P", firm: "F", words: "saved", file: "s.json" });
   const kept = [];
-  registerPart(page, { make: async () => ({ body: { b: 1, a: 2 }, secret: "s" }), keep: (...given) => kept.push(given) });
+  registerPart(page, { make: async () => ({ body: { b: 1, a: 2 }, secret: "s" }), keep: (...given) => kept.push(given), later: (act) => act() });
   let stopped = 0;
   await form.heard({ preventDefault: () => { stopped += 1; } });
 
@@ -125,7 +125,7 @@ test("contribute part: hides the hand-made field, seals, then sends", async () =
     { form, "[data-told]": {}, "[data-by-hand]": byHand },
     { params: "{}", label: "owner", seq: "2", words: "sealed" },
   );
-  contributePart(page, { seal: async (...given) => JSON.stringify(given) });
+  contributePart(page, { seal: async (...given) => JSON.stringify(given), later: (act) => act() });
   assert.equal(byHand.hidden, true);
   await form.heard({ preventDefault() {} });
 

@@ -11,7 +11,7 @@ export function save(name, words, page = document) {
   link.remove();
 }
 
-export default function start(element, { make = register, keep = save } = {}) {
+export default function start(element, { make = register, keep = save, later = setTimeout } = {}) {
   const form = element.querySelector("form");
   if (!globalThis.crypto?.subtle) return;
   form.addEventListener("submit", async (event) => {
@@ -23,6 +23,6 @@ export default function start(element, { make = register, keep = save } = {}) {
     keep(file, JSON.stringify({ project, secret }));
     field.value = canonical(body);
     element.querySelector("[data-told]").textContent = words;
-    form.requestSubmit();
+    later(() => form.requestSubmit()); // a form that is still telling of its submission would not hear it
   });
 }
