@@ -36,7 +36,9 @@ class NoRecording(NotFound):
 def due(db: Db) -> Sequence[int]:
     """Sessions of which the recorder does not yet know everything that the rows say."""
     newest = (
-        select(func.max(journal.Entry.number)).where(journal.Entry.file == func.concat("session/", Session.id)).scalar_subquery()
+        select(func.max(journal.Entry.number))
+        .where(journal.Entry.file == func.concat("session/", Session.id))
+        .scalar_subquery()
     )
     unopened = Session.state.in_(RECORDED) & Session.recording_opened_at.is_(None)
     open_ = Session.recording_opened_at.is_not(None) & Session.recording_closed_at.is_(None)

@@ -53,7 +53,8 @@ def sheet_of(db: Db, session: Session, bids: list[Any]) -> dict[str, Any]:
     names = {seat.id: seat.name for seat in session.members}
     ids = {bid.bid_id for bid in bids}
     refused = {str(bid): reason for bid, reason in scores.rejected(db, session, ids).items()}
-    given: dict[str, dict[str, dict[str, str]]] = {str(bid.bid_id): {} for bid in bids if str(bid.bid_id) not in refused}
+    kept = [str(bid.bid_id) for bid in bids if str(bid.bid_id) not in refused]
+    given: dict[str, dict[str, dict[str, str]]] = {bid_id: {} for bid_id in kept}
     rows = db.scalars(select(Score).where(Score.seat_id.in_(names)))
     for row in rows:
         if str(row.bid_id) in given:

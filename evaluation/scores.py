@@ -91,6 +91,22 @@ def give(db: Db, session: Session, bid_id: UUID, values: dict[str, str], *, bids
     journal.record(db, session.file, "scores.given", by=None, seat=seat.name, bid=bid_id, criteria=sorted(values))
 
 
+def fill_in(
+    db: Db, session: Session, bid_id: UUID, *, passes: bool | None, reason: str, values: dict[str, str],
+    bids: set[UUID], by: Actor,
+) -> None:  # fmt: skip
+    """Keep a sheet of one bid as a form has it; only what is new is written down. Safe to repeat."""
+    session, seat = _scoring(db, session, by)
+    _check_bid(bid_id, bids)
+    word = db.scalar(select(Review).filter_by(seat_id=seat.id, bid_id=bid_id))
+    if passes is not None and (word is None or (word.passes, word.reason) != (passes, reason)):
+        review(db, session, bid_id, passes=passes, reason=reason, bids=bids, by=by)
+    known = {score.criterion: score.value for score in db.scalars(select(Score).filter_by(seat_id=seat.id, bid_id=bid_id))}
+    new = {criterion: value for criterion, value in values.items() if known.get(criterion) != value}
+    if new:
+        give(db, session, bid_id, new, bids=bids, by=by)
+
+
 def hand_in(db: Db, session: Session, *, bids: set[UUID], by: Actor) -> Seat:
     """提交评分: everything reviewed and every bid that passes scored; sealed from now on. Safe to repeat."""
     session, seat = running_member(db, session, by)

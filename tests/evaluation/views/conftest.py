@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from ca import canonical, openings
+from ca import openings
+from ca.ecdsa import Key
 from ca.parties import Person
 from ca.sealing import box, messages
 from ca.sealing.params import Params
@@ -52,18 +53,16 @@ class Doors:
 
     def join(self, draw: ExpertDraw) -> None:
         """The holders' programs join; the notice is announced."""
-        room, base = self.room, draw.opening.base
-        from ca.ecdsa import Key
-
+        base = draw.opening.base
         for seat in draw.opening.seats:
-            key, sig = room.keys.setdefault((draw.id, seat.place), (Key.make(), Key.make()))
+            key, sig = self.room.keys.setdefault((draw.id, seat.place), (Key.make(), Key.make()))
             openings.join(
-                room.db, draw.opening, pk=key.public.hex(), sig=sig.public.hex(),
+                self.room.db, draw.opening, pk=key.public.hex(), sig=sig.public.hex(),
                 join=sig.sign(messages.join(base, key.public, sig.public)).hex(),
                 ready=key.sign(messages.ready(base)).hex(), by=seat.person.actor,
             )  # fmt: skip
-        openings.settle(room.db, draw.opening.id)
-        room.settle(draw)
+        openings.settle(self.room.db, draw.opening.id)
+        self.room.settle(draw)
 
     def contribute(self, draw_id: int, actor) -> dict:
         told = self.call("GET", f"/evaluation/draws/{draw_id}", actor, status=200)
@@ -79,6 +78,8 @@ class Doors:
 
 @pytest.fixture
 def doors(room, client) -> Doors:  # noqa: F811
+    for number, expert in enumerate(room.db.query(experts.Expert), 1):
+        expert.person.name = f"张评委{number:03d}"
     return Doors(room, client)
 
 
@@ -86,5 +87,3 @@ def who(seat):
     """Whoever sits there."""
     return seat.expert.person.actor
 
-
-__all__ = ["canonical", "experts"]
