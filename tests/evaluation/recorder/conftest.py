@@ -81,28 +81,29 @@ def signer() -> ecdsa.Key:
     return ecdsa.Key.make()
 
 
+@asynccontextmanager
+async def opened(folder: Path, signer: ecdsa.Key, **changes: Any) -> AsyncIterator[Room]:
+    """A recorder with the session "7" open, and everybody gone at the end."""
+    store = Moody(folder / "store")
+    settings = process.Settings(
+        spool=folder / "spool", store=store, authorise=tickets, signer=signer, app_bearer=APP,
+        port=0, loopback=True, origins=("http://app.test",), **changes,
+    )  # fmt: skip
+    recorder = process.RecorderProcess(settings)
+    await recorder.start()
+    session = await recorder.begin("7", int(time.time() * 1000), ["a", "b"])
+    here = Room(recorder, session, store)
+    try:
+        yield here
+    finally:
+        await here.leave()
+        await recorder.stop()
+
+
 @pytest.fixture
-def room(tmp_path: Path, signer: ecdsa.Key) -> Callable[[], Any]:
+def room(tmp_path: Path, signer: ecdsa.Key) -> Callable[..., Any]:
     """`async with room() as here:` gives an open Room."""
-
-    @asynccontextmanager
-    async def opened(**changes: Any) -> AsyncIterator[Room]:
-        store = Moody(tmp_path / "store")
-        settings = process.Settings(
-            spool=tmp_path / "spool", store=store, authorise=tickets, signer=signer, app_bearer=APP,
-            port=0, loopback=True, origins=("http://app.test",), **changes,
-        )  # fmt: skip
-        recorder = process.RecorderProcess(settings)
-        await recorder.start()
-        session = await recorder.begin("7", int(time.time() * 1000), ["a", "b"])
-        here = Room(recorder, session, store)
-        try:
-            yield here
-        finally:
-            await here.leave()
-            await recorder.stop()
-
-    return opened
+    return lambda **changes: opened(tmp_path, signer, **changes)
 
 
 @pytest.fixture(scope="session")

@@ -13,7 +13,9 @@ from aiohttp import web
 from playwright.async_api import Page, async_playwright
 
 from evaluation import evidence
+from evaluation.recorder import pieces
 from evaluation.recorder.fmp4 import RATE, Media
+from storage.objects import Absent
 from tests.evaluation.recorder.conftest import Room, run
 from tests.evaluation.recorder.test_recording import drop, recorded
 
@@ -33,6 +35,11 @@ PAGE = """<!doctype html><html lang="zh-CN"><title>评标室</title>
   <ul data-room="grid"><li data-participant="a">甲</li><li data-participant="b">乙</li></ul></section>
 <script type="module" src="/static/start.js"></script></html>"""
 
+WALL = """<!doctype html><html lang="zh-CN"><title>监看</title>
+<ul data-part="evaluation:wall"><li data-playlist="/live/a.camera/index.m3u8"><video muted></video></li></ul>
+<script src="/static/vendor/hls.light.min.js"></script>
+<script type="module" src="/static/start.js"></script></html>"""
+
 pytestmark = [
     pytest.mark.browser,
     pytest.mark.skipif(not Path(CHROMIUM).exists(), reason="needs Debian's chromium"),
@@ -40,15 +47,27 @@ pytestmark = [
 
 
 @asynccontextmanager
-async def pages(recorder: str, markup: str) -> AsyncIterator[str]:
-    """Our static files and one page, under the app's own content policy."""
-    head = {"Content-Security-Policy": POLICY.format(recorder=recorder)}
+async def pages(here: Room) -> AsyncIterator[str]:
+    """What the app serves: static files, the room, the wall, live playlists and files, under its content policy."""
+    head = {"Content-Security-Policy": POLICY.format(recorder=here.url)}
 
     async def page(request: web.Request) -> web.Response:
+        markup = WALL if request.path == "/wall" else PAGE.format(recorder=here.url)
         return web.Response(text=markup, content_type="text/html", headers=head)
 
+    async def live(request: web.Request) -> web.Response:
+        track, name = request.match_info["track"], request.match_info["name"]
+        if name == "index.m3u8":
+            text = pieces.live_playlist(pieces.read_items(here.store, "7"), track)
+            return web.Response(text=text, content_type="application/vnd.apple.mpegurl")
+        try:
+            with here.store.open(pieces.key_of("7", f"{track}/{name}")) as file:
+                return web.Response(body=file.read())
+        except Absent:
+            raise web.HTTPNotFound from None
+
     app = web.Application()
-    app.router.add_get("/", page)
+    app.add_routes([web.get("/", page), web.get("/wall", page), web.get("/live/{track}/{name}", live)])
     app.router.add_static("/static", STATIC)
     runner = web.AppRunner(app)
     await runner.setup()
@@ -75,39 +94,45 @@ async def browser(address: str) -> AsyncIterator[tuple[Page, list[str]]]:
             await chromium.close()
 
 
-async def watching(here: Room, page: Page) -> int:
-    """Frames of the other that the browser has shown so far."""
-    shown = "document.querySelector('[data-participant=b] video').getVideoPlaybackQuality().totalVideoFrames"
-    return await page.evaluate(shown)
+async def shown(page: Page, video: str) -> tuple[int, int]:
+    """Frames and width of what a video has shown so far."""
+    asked = f"(v => [v.getVideoPlaybackQuality().totalVideoFrames, v.videoWidth])(document.querySelector('{video}'))"
+    return tuple(await page.evaluate(asked))
 
 
-def test_a_browser_publishes_and_watches(room, signer, monkeypatch):
+def test_a_browser_publishes_and_watches_and_is_seen_on_the_wall(room, signer):
     async def play():
         async with room() as here:
             other = here.participant("b")
             await other.publish(tint=4)
-            markup = PAGE.format(recorder=here.url)
-            async with pages(here.url, markup) as address:
+            async with pages(here) as address:
                 here.origin(address)
                 async with browser(address) as (page, complaints):
-                    await page.wait_for_selector("[data-part][data-state=connected]", timeout=8000)
-                    peer = here.session._stands["a.camera"].connection
+                    await page.wait_for_selector("[data-part][data-state=connected]", timeout=15_000)
                     count = iter(range(1_000_000))
-                    drop(peer, lambda: next(count) % 30 == 7)  # every thirtieth packet, audio and video
-                    await asyncio.sleep(9)
-                    frames = await watching(here, page)
+                    peer = here.session._stands["a.camera"].connection
+                    drop(peer, lambda: next(count) % 30 == 7)  # every thirtieth packet, sound and picture
+                    await asyncio.sleep(6)
+                    wall = await page.context.browser.new_page()
+                    await wall.goto(f"{address}/wall")
+                    await wall.wait_for_selector("li[data-state=live]", timeout=15_000)
+                    await asyncio.sleep(1)
+                    on_wall = await shown(wall, "video")
+                    frames, _ = await shown(page, "[data-participant=b] video")
                     said = await page.text_content("[role=status]")
-            await asyncio.sleep(0.5)
-            return complaints, frames, said, await here.archived()
+            await asyncio.sleep(0.3)
+            return complaints, frames, said, on_wall, await here.archived()
 
-    complaints, frames, said, files = run(play(), 60)
+    complaints, frames, said, on_wall, files = run(play(), 90)
 
     assert complaints == []
     assert "录音录像" in said
     assert frames > 60
+    assert on_wall[0] > 3
+    assert on_wall[1] > 0
     samples = recorded(files, "a.camera")
-    assert len(samples[Media.VIDEO]) > 90
-    assert len(samples[Media.AUDIO]) > 400
+    assert len(samples[Media.VIDEO]) > 70
+    assert len(samples[Media.AUDIO]) > 300
     manifest = json.loads(files["manifest.json"])
     verdict = evidence.verify_recording(manifest, files.get, key=signer.public)
     assert verdict.whole, verdict.bad

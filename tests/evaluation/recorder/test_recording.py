@@ -4,18 +4,21 @@ import asyncio
 import io
 import json
 import random
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
 
 import av
 import pytest
 from aiortc.rtp import is_rtcp
 
+from ca import ecdsa
 from evaluation import evidence
 from evaluation.recorder import fmp4, rtc, synthetic
 from evaluation.recorder.archived import Closed
-from evaluation.recorder.client import Refused
+from evaluation.recorder.client import Participant, Refused
 from evaluation.recorder.fmp4 import Media
-from tests.evaluation.recorder.conftest import run
+from tests.evaluation.recorder.conftest import Room, opened, run
 
 
 def drop(peer: rtc.Peer, wanted: Callable[[], bool]) -> None:
@@ -28,20 +31,6 @@ def drop(peer: rtc.Peer, wanted: Callable[[], bool]) -> None:
             taken(packet, component)
 
     ice.data_received = take_some
-
-
-def lossy(monkeypatch, losses: dict[str, float], seed: int) -> None:
-    """Drop packets on the recorder's side of the wire, retransmissions too."""
-    chance = random.Random(seed)
-    receive = rtc.Aiortc.receive
-
-    async def receive_with_loss(self, offer, sink):
-        peer = await receive(self, offer, sink)
-        rate = losses.get(sink._stand.track.name, 0)
-        drop(peer, lambda: chance.random() < rate)
-        return peer
-
-    monkeypatch.setattr(rtc.Aiortc, "receive", receive_with_loss)
 
 
 def recorded(files: dict[str, bytes], track: str) -> dict[Media, list[fmp4.Sample]]:
@@ -69,134 +58,137 @@ def assert_all_there(sent: list[int], frames: tuple, stored: list[bytes]) -> Non
     assert stored == wanted[: len(stored)]
 
 
-def test_every_frame_is_there_at_no_two_and_five_percent_loss(room, monkeypatch, units, signer):
-    losses = {"a.camera": 0.0, "b.camera": 0.02, "c.camera": 0.05}
-    lossy(monkeypatch, losses, seed=20261122)
+@dataclass
+class Scene:
+    """What happened in one session in which everything happens at once, and what was kept of it."""
 
-    async def play():
-        async with room() as here:
-            people = [here.participant(name) for name in "abc"]
-            for tint, person in enumerate(people):
-                await person.publish(tint=tint)
-            await asyncio.sleep(9)
-            for person in people:
-                await person.leave()
-            return people, await here.archived()
+    people: dict[str, Participant]
+    seen: dict[str, int]
+    nobody_there: int
+    files: dict[str, bytes]
+    key: bytes
 
-    people, files = run(play())
+    @property
+    def items(self) -> list[dict[str, Any]]:
+        return json.loads(self.files["manifest.json"])["items"]
 
-    for tint, (person, track) in enumerate(zip(people, losses)):
-        samples = recorded(files, track)
-        assert len(samples[Media.VIDEO]) > 120
-        pictures, sounds = samples[Media.VIDEO], samples[Media.AUDIO]
-        assert_all_there(person.video.sent, tuple(units(tint)), [sample.data for sample in pictures])
-        assert_all_there(person.audio.sent, synthetic.loop(tint).sounds, [sample.data for sample in sounds])
-        assert_in_step(samples)
-        segments = [name for name in files if name.startswith(track) and name.endswith(".m4s")]
-        assert len(segments) == 3  # cut at four seconds, at a key picture that was asked for
-        for name in segments:
-            assert fmp4.read_segment(files[name]).samples[Media.VIDEO][0].key
-    manifest = json.loads(files["manifest.json"])
-    verdict = evidence.verify_recording(manifest, files.get, key=signer.public)
-    assert verdict.whole, verdict.bad
-    assert verdict.segments == 9
-    assert [item for item in manifest["items"] if item["kind"] == "gap"] == []
+    def of(self, kind: str, track: str) -> list[dict[str, Any]]:
+        return [item for item in self.items if item["kind"] == kind and item["track"] == track]
 
 
-def test_total_loss_for_a_while_is_a_gap_and_recording_goes_on(room, monkeypatch):
-    silence = {"now": False}
+LOSSES = {"none": 0.0, "two": 0.02, "five": 0.05}
 
-    async def play():
-        async with room() as here:
-            person = here.participant("a")
-            await person.publish()
-            peer = here.session._stands["a.camera"].connection
-            drop(peer, lambda: silence["now"])
+
+@pytest.fixture(scope="module")
+def scene(tmp_path_factory: pytest.TempPathFactory) -> Scene:
+    """Three lines that lose none, two and five in a hundred; one that falls silent; one without a camera; one who
+    joins twice; one who only watches."""
+    signer = ecdsa.Key.make()
+
+    async def play() -> Scene:
+        async with opened(tmp_path_factory.mktemp("scene"), signer) as here:
+            people = {name: here.participant(name) for name in [*LOSSES, "silent", "alone", "twice"]}
+            watcher, again = here.participant("watcher", "w"), here.participant("twice")
+            nobody_there = await refusal(watcher.watch("none"))
+            for tint, (name, person) in enumerate(people.items()):
+                await person.publish(tint=tint, video=name != "alone")
+            quiet = {"now": False}
+            drop(connection(here, "silent"), lambda: quiet["now"])
+            for seed, (name, rate) in enumerate(LOSSES.items()):
+                drop(connection(here, name), lambda rate=rate, chance=random.Random(seed): chance.random() < rate)
+            watched = await watcher.watch("none")
             await asyncio.sleep(1.2)
-            silence["now"] = True
-            await asyncio.sleep(3.6)  # longer than the sender's memory of 128 packets
-            silence["now"] = False
-            await asyncio.sleep(2.4)
-            await person.leave()
-            return await here.archived()
+            quiet["now"] = True
+            await asyncio.sleep(1.4)
+            await again.publish(tint=9)
+            await asyncio.sleep(2.2)  # 3.6 s of silence: longer than the sender's memory of 128 packets
+            quiet["now"] = False
+            await asyncio.sleep(4.2)
+            seen = dict(watched.frames)
+            await asyncio.gather(*(person.leave() for person in [*people.values(), again]))
+            return Scene(people, seen, nobody_there, await here.archived(), signer.public)
 
-    files = run(play())
+    return run(play(), 60)
 
-    items = json.loads(files["manifest.json"])["items"]
-    gaps = {item["media"]: item for item in items if item["kind"] == "gap"}
+
+def connection(here: Room, name: str) -> rtc.Peer:
+    return here.session._stands[f"{name}.camera"].connection
+
+
+async def refusal(asking: Awaitable[Any]) -> int:
+    try:
+        await asking
+    except Refused as refused:
+        return refused.status
+    return 0
+
+
+@pytest.mark.parametrize(("tint", "name"), enumerate(LOSSES))
+def test_every_frame_is_there_at_no_two_and_five_percent_loss(scene, units, tint, name):
+    person, track = scene.people[name], f"{name}.camera"
+    samples = recorded(scene.files, track)
+
+    assert len(samples[Media.VIDEO]) > 120
+    pictures, sounds = samples[Media.VIDEO], samples[Media.AUDIO]
+    assert_all_there(person.video.sent, tuple(units(tint)), [sample.data for sample in pictures])
+    assert_all_there(person.audio.sent, synthetic.loop(tint).sounds, [sample.data for sample in sounds])
+    assert_in_step(samples)
+    segments = scene.of("segment", track)
+    assert [segment["seq"] for segment in segments] == [1, 2, 3]
+    for segment in segments:  # cut at four seconds, at a key picture that was asked for
+        assert fmp4.read_segment(scene.files[segment["name"]]).samples[Media.VIDEO][0].key
+    assert scene.of("gap", track) == []
+
+
+def test_the_whole_evening_is_proved(scene):
+    manifest = json.loads(scene.files["manifest.json"])
+
+    verdict = evidence.verify_recording(manifest, scene.files.get, key=scene.key)
+
+    assert verdict.whole, verdict.bad
+    assert verdict.segments == len([name for name in scene.files if name.endswith(".m4s")])
+
+
+def test_total_loss_for_a_while_is_a_gap_and_recording_goes_on(scene):
+    gaps = {gap["media"]: gap for gap in scene.of("gap", "silent.camera")}
+
     assert set(gaps) == {"video", "audio"}
     for gap in gaps.values():
         assert gap["reason"] == "lost"
         assert 800 <= gap["t0"] <= 3000
         assert 800 <= gap["duration"] <= 6500
-    samples = recorded(files, "a.camera")
+    samples = recorded(scene.files, "silent.camera")
     ends = {media: (some[-1].at + some[-1].duration) / fmp4.RATE[media] for media, some in samples.items()}
-    assert all(6 < end < 9 for end in ends.values()), ends
+    assert all(8 < end < 11 for end in ends.values()), ends
 
 
-def test_who_joins_twice_replaces_himself_and_the_seam_is_told(room):
-    async def play():
-        async with room() as here:
-            first = here.participant("a")
-            await first.publish(tint=1)
-            await asyncio.sleep(2)
-            second = here.participant("a")
-            await second.publish(tint=2)
-            await asyncio.sleep(2)
-            standing = here.session.standing()
-            await second.leave()
-            return standing, await here.archived()
+def test_who_joins_twice_replaces_himself_and_the_seam_is_told(scene):
+    gaps = scene.of("gap", "twice.camera")
+    inits = [item["name"] for item in scene.of("init", "twice.camera")]
 
-    standing, files = run(play())
-
-    assert [track["name"] for track in standing["tracks"]] == ["a.camera"]
-    items = json.loads(files["manifest.json"])["items"]
-    gaps = [item for item in items if item["kind"] == "gap"]
     assert [(gap["reason"], gap["media"]) for gap in gaps] == [("replaced", "all")]
-    assert [item["name"] for item in items if item["kind"] == "init"] == [
-        "a.camera/init-000001.mp4", "a.camera/init-000002.mp4",
-    ]  # fmt: skip
-    whole = b"".join(files[name] for name in ("a.camera/init-000002.mp4", "a.camera/000002.m4s"))
+    assert inits == ["twice.camera/init-000001.mp4", "twice.camera/init-000002.mp4"]
+    whole = scene.files[inits[1]] + scene.files["twice.camera/000002.m4s"]
     with av.open(io.BytesIO(whole)) as container:
         assert len([frame for packet in container.demux(video=0) for frame in packet.decode()]) > 20
-    playlist = files["a.camera/index.m3u8"].decode()
+    playlist = scene.files["twice.camera/index.m3u8"].decode()
     assert playlist.count("#EXT-X-MAP") == 2
     assert playlist.rstrip().endswith("#EXT-X-ENDLIST")
 
 
-def test_others_see_and_hear_encoded_frames_as_they_were_sent(room):
-    async def play():
-        async with room() as here:
-            speaker, listener = here.participant("a"), here.participant("b", "w")
-            with pytest.raises(Refused, match="nobody_there"):
-                await listener.watch("a")
-            await speaker.publish()
-            await asyncio.sleep(1)
-            watched = await listener.watch("a")
-            await asyncio.sleep(3)
-            return watched.frames
-
-    frames = run(play())
-
-    assert frames["video"] >= 38
-    assert frames["audio"] >= 130
+def test_others_see_and_hear_encoded_frames_as_they_were_sent(scene):
+    assert scene.nobody_there == 409
+    assert scene.seen["video"] >= 110
+    assert scene.seen["audio"] >= 400
 
 
-def test_sound_alone_is_recorded_too(room):
-    async def play():
-        async with room() as here:
-            person = here.participant("a")
-            await person.publish(video=False)
-            await asyncio.sleep(5)
-            await person.leave()
-            return person, await here.archived()
+def test_sound_alone_is_recorded_too(scene):
+    samples = recorded(scene.files, "alone.camera")
 
-    person, files = run(play())
-
-    samples = recorded(files, "a.camera")
     assert samples[Media.VIDEO] == []
-    assert_all_there(person.audio.sent, synthetic.loop(0).sounds, [one.data for one in samples[Media.AUDIO]])
-    assert len([name for name in files if name.endswith(".m4s")]) == 2
+    sent, sounds = scene.people["alone"].audio.sent, synthetic.loop(4).sounds
+    assert_all_there(sent, sounds, [one.data for one in samples[Media.AUDIO]])
+    assert len(scene.of("segment", "alone.camera")) == 3
 
 
 def test_business_events_stand_in_the_same_chain(room):
