@@ -18,9 +18,9 @@ from werkzeug.routing import RequestRedirect
 
 from app.requests import House, is_api
 from storage.forms import NotFilledIn
+from storage.objects import Corrupt, OutOfReach
 from storage.refusals import NotFound, NotNow, NotValid, NotYours, Refusal
 
-STATUS = {NotYours: 403, NotFound: 404, NotNow: 409, NotValid: 422}
 log = structlog.get_logger()
 
 
@@ -36,6 +36,13 @@ class PageExpired(NotValid):
     says = "页面放置太久，安全标记已过期。请检查内容后再提交一次。"
 
 
+class StoreAway(NotNow):
+    says = "文件库暂时连接不上，操作没有生效，也没有丢失任何内容。请稍后再试。"
+
+
+STATUS = {StoreAway: 503, NotYours: 403, NotFound: 404, NotNow: 409, NotValid: 422}  # the first that fits
+
+
 def status_of(refusal: Refusal) -> int:
     """The HTTP status of a refusal, decided here and nowhere else."""
     return next(status for kind, status in STATUS.items() if isinstance(refusal, kind))
@@ -49,6 +56,8 @@ def install(app: House) -> None:
     app.register_error_handler(CSRFError, lambda _: refused(PageExpired()))
     app.register_error_handler(IntegrityError, integrity)
     app.register_error_handler(OperationalError, busy)
+    app.register_error_handler(OutOfReach, out_of_reach)
+    app.register_error_handler(Corrupt, corrupt)
     app.register_error_handler(Exception, failed)
 
 
@@ -158,12 +167,32 @@ def busy(error: OperationalError) -> Any:
         return problem(503, "try_again", TryAgain().sentence(gettext))
 
 
+def out_of_reach(error: OutOfReach) -> Any:
+    """The store of files does not answer: nothing was changed, and trying again is safe."""
+    log.error("store_out_of_reach", endpoint=request.endpoint, detail=str(error))
+    try:
+        return refused(StoreAway())
+    except OutOfReach:  # the page itself reads the store
+        return render_template("errors/refusal.html", status=503), 503
+
+
+def corrupt(error: Corrupt) -> Any:
+    """The store gave back other bytes than were written: somebody must look at once; nobody gets those bytes."""
+    reference = secrets.token_hex(4)
+    log.critical("store_corrupt", reference=reference, endpoint=request.endpoint, detail=str(error))
+    return _broken(reference)
+
+
 def failed(error: Exception) -> Any:
     """A mistake of ours: nothing was changed; the person gets a number to tell us."""
     reference = secrets.token_hex(4)
     log.exception("failed", reference=reference, endpoint=request.endpoint, exc_info=error)
     if current_app.testing:
         raise error
+    return _broken(reference)
+
+
+def _broken(reference: str) -> Any:
     if "db" in g:
         g.db.rollback()
     if is_api():

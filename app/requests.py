@@ -1,9 +1,10 @@
 """One request = one transaction = one actor; a door without a label stays shut."""
 
+from apiflask import APIFlask
 from flask import Request, Response, abort, current_app, g, redirect, request, url_for
+from sqlalchemy.exc import OperationalError
 from werkzeug.wrappers import Response as AnyResponse
 
-from apiflask import APIFlask
 from ca import login
 from ca.rights import Actor
 from ca.tokens import NoGoodToken
@@ -46,7 +47,10 @@ def install(app: House) -> None:
         g.actor = g.refusal = g.given = None
         g.house = current_app.extensions["house"]
         g.objects, g.platform_key = g.house.objects, g.house.platform_key
-        if request.endpoint is None or request.endpoint in OPEN_ENDPOINTS or request.endpoint.endswith(".static"):
+        if request.endpoint is None:
+            _look_who_is_lost()
+            return None
+        if request.endpoint in OPEN_ENDPOINTS or request.endpoint.endswith(".static"):
             return None
         view = current_app.view_functions[request.endpoint]
         if not hasattr(view, "allowed"):
@@ -66,6 +70,17 @@ def install(app: House) -> None:
         db = g.pop("db", None)
         if db is not None:
             db.close()
+
+
+def _look_who_is_lost() -> None:
+    """Nothing is at this address; its page still greets whoever is logged in, if the database can say who."""
+    if is_api():
+        return
+    g.db = g.house.sessions()
+    try:
+        g.actor = _actor()
+    except OperationalError:
+        g.db.close()
 
 
 def _actor() -> Actor | None:
