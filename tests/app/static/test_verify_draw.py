@@ -122,6 +122,15 @@ def test_exit_codes_and_what_it_prints(tmp_path):
     assert run().returncode == 2
 
 
+def test_a_terminal_without_chinese(tmp_path):
+    file = tmp_path / "good.json"
+    file.write_bytes(draws.raw_bundle("tie"))
+    plain = {"PYTHONIOENCODING": "ascii", "PATH": os.environ["PATH"]}
+    told = subprocess.run([sys.executable, str(SCRIPT), str(file)], capture_output=True, env=plain, timeout=60)
+    assert told.returncode == 0
+    assert told.stdout.startswith(b"good ")
+
+
 def test_a_void_contribution_is_told(tmp_path):
     made = draws.registration_draw()
     made.notice = draws.notice_of(made.params, contributors=draws.CONTRIBUTORS | {"witness": "outside"})
