@@ -1,6 +1,7 @@
 """Against mock-bank: each mood of a bank ends in a defined state, and every fen is found again."""
 
 import hashlib
+from datetime import timedelta
 
 import pytest
 from sqlalchemy import func, select
@@ -22,6 +23,7 @@ from escrow.models import (
 )
 from escrow.reconciliation import Kind
 from escrow.sending import NotForYouToSend, NothingCameBack
+from storage import clock
 from storage.values import Money
 from tests.escrow.mock_bank import ACCOUNT, PAYER, running
 from tests.escrow.money import AMOUNT, REFERENCE, everything_adds_up, expect, purse
@@ -271,6 +273,54 @@ def test_told_twice_the_bank_pays_once(db, held, bank, demo):
     assert refund.state is R.SETTLED
     assert len(demo.payments()) == 1
     assert demo.balance() == 0
+
+
+def test_even_a_bank_that_takes_duplicates_pays_once(db, organisation):
+    with running(allow_duplicates=True) as (bank, demo):
+        deposit = expect(db, organisation())
+        demo.pay(deposit.sub_account, AMOUNT.fen)
+        listen(db, bank)
+        deposits.hold(db, REFERENCE, by=SYSTEM)
+        released(db, deposit)
+        [file] = send(db)
+        file.told_at = None  # the process died before it could remember
+        sending.tell(db, file)
+
+        assert len(demo.payments()) == 1
+
+
+def test_a_silent_rejection_is_learnt_by_asking(db, held, bank, demo):
+    demo.ask("POST", "/_mock/accounts", id="PAYER", name="付款单位", iban=PAYER, currency="CNY", balance=0)
+    demo.behave("closed-account", "PAYER")
+    demo.behave("silent")
+    refund = released(db, held)
+    [file] = send(db)
+    listen(db, bank)
+    assert refund.state is R.SENT
+
+    sending.ask(db, file)
+
+    assert (refund.state, refund.bank_reason, held.state) == (R.REJECTED, "AC04", S.RETURNED)
+
+
+def test_what_is_due_is_found_by_the_clock_and_asked_less_and_less_often(db, held, bank, demo):
+    demo.behave("silent")
+    released(db, held)
+    [file] = [one for account in sending.due_to_pack(db) for one in sending.pack_due(db, account)]
+    assert sending.due_to_tell(db) == []
+    clock.shift_database(db, timedelta(seconds=21))
+    assert sending.due_to_tell(db) == [file.id]
+    sending.tell_due(db, file.id)
+    assert sending.due_to_tell(db) == []
+    sending.send_file(db, file=str(file.id))
+    assert sending.due_to_ask(db) == []
+    for seconds, due in ((45, [file.id]), (60, []), (90, [file.id]), (160, []), (180, [file.id])):
+        clock.shift_database(db, timedelta(seconds=seconds))
+        assert sending.due_to_ask(db) == due, seconds
+        for id_ in due:
+            sending.ask_due(db, id_)
+            file.asked_at = clock.database(db)
+            db.flush()
 
 
 def test_a_bank_that_is_away_is_told_later(db, held, demo):
