@@ -1,4 +1,7 @@
-"""`gongheng bid`: a bid made, sealed, unlocked and opened on the bidder's own machine, without a server."""
+"""`gongheng bid`: a bid made, sealed, unlocked and opened on the bidder's own machine, without a server.
+
+`upload` and `send` alone speak to a centre, and send neither the rescue file nor a key but kb.
+"""
 
 import json
 import sys
@@ -9,6 +12,7 @@ from typing import Any
 import click
 
 from app.commands.bid_sign import make, sign
+from app.commands.bid_upload import send, upload
 from app.commands.draw import HexKey
 from app.commands.sig import keyholder
 from ca.certificates import read
@@ -30,7 +34,7 @@ passphrase_option = click.option(
 
 @click.group()
 def bid() -> None:
-    """投标文件: make, sign, seal and unlock a bid; open a transcript. All of it works offline.
+    """投标文件: make, seal, sign, hand in and unlock a bid; open a transcript. Only upload and send use the network.
 
     \b
     Examples:
@@ -42,8 +46,8 @@ def bid() -> None:
     """
 
 
-bid.add_command(make)
-bid.add_command(sign)
+for command in (make, sign, upload, send):
+    bid.add_command(command)
 
 
 @bid.command("seal")

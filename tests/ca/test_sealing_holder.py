@@ -249,6 +249,21 @@ def test_never_a_second_pool_for_the_same_params(holders, drawn):
         holders[0].release_draw(drawn.params, evidence(drawn))
 
 
+def test_a_seat_with_another_signing_key_is_not_ours(holders, drawn):
+    """Whoever put another sig beside our pk could sign for another pool in our name."""
+    seats = (replace(drawn.params.holders[0], sig=key("swapped").public), *drawn.params.holders[1:])
+    drawn.params = replace(drawn.params, holders=seats)
+    drawn.notice = draws.notice_of(drawn.params)
+    with pytest.raises(MayNotRelease, match="not ours"):
+        holders[0].release_draw(drawn.params, evidence(drawn))
+
+
+@pytest.mark.parametrize("bad", [None, [], {}, {"holders": None}, {"holders": [1, 2, 3]}, {"holders": {}}])
+def test_terms_that_are_none(holders, bad):
+    with pytest.raises(ParamsWrong):
+        holders[0].join(terms() | bad if isinstance(bad, dict) and bad else bad)
+
+
 def test_not_before_the_close(holders, drawn, clock):
     clock.at = moment(TIMES[0]) - timedelta(seconds=1)
     with pytest.raises(MayNotRelease, match="clock"):
