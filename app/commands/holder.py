@@ -83,11 +83,7 @@ class Program:
             verdict = recognised.at(self._folder).verify(signature, io.BytesIO(message), at=clock.now())
         except Unreadable:
             return False
-        return (
-            verdict.good
-            and verdict.credit_code is not None
-            and verdict.credit_code == self._supervisor(verdict)
-        )
+        return verdict.good and verdict.credit_code is not None and verdict.credit_code == self._supervisor(verdict)
 
     def _supervisor(self, verdict: Any) -> str:
         """The supervisor as we first met it, or as our body wrote it into the folder."""
@@ -131,9 +127,7 @@ def pauses(every: float) -> Iterator[float]:
     "--every", default=1.0, show_default=True, type=click.FloatRange(0.1, 3600), help="Seconds between looks."
 )
 @click.option("--once", is_flag=True, help="Look once, act, and end.")
-def holder(
-    server: str, login: str, password_file: Path | None, folder: Path, every: float, once: bool
-) -> None:
+def holder(server: str, login: str, password_file: Path | None, folder: Path, every: float, once: bool) -> None:
     """Keep one key holder's keys and release them when, and only when, it is time.
 
     The folder may hold what the holder's body knows from elsewhere: `platform.pub` (the platform's key, hex),

@@ -30,17 +30,13 @@ class WrongPeriod(NotValid):
     says = "有效期的结束必须晚于开始。请改正有效期。"
 
 
-def add_item(
-    db: Session, code: str, name: str, *, requirement: str = "", law: str = "", by: Actor
-) -> ServiceItem:
+def add_item(db: Session, code: str, name: str, *, requirement: str = "", law: str = "", by: Actor) -> ServiceItem:
     """A new item of the catalogue, kept by the authority that adds it."""
     if not by.is_a(Role.AUTHORITY) or by.organisation_id is None:
         raise NotTheAuthority
     if db.scalar(select(ServiceItem.id).filter_by(code=code)):
         raise ItemExists(code=code)
-    item = ServiceItem(
-        code=code, name=name, requirement=requirement, law=law, authority_id=by.organisation_id
-    )
+    item = ServiceItem(code=code, name=name, requirement=requirement, law=law, authority_id=by.organisation_id)
     db.add(item)
     db.flush()
     journal.record(db, f"item/{item.id}", "service_item.added", by=by, code=code, name=name)

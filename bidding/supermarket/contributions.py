@@ -79,10 +79,7 @@ def _keep(db: Session, draw: Draw, label: str, sealed: bytes, by: Actor) -> Cont
     except Fault as fault:
         raise BadBox(why=fault.why) from fault
     latest = db.scalar(
-        select(Contribution)
-        .filter_by(draw_id=draw.id, label=label)
-        .order_by(Contribution.seq.desc())
-        .limit(1)
+        select(Contribution).filter_by(draw_id=draw.id, label=label).order_by(Contribution.seq.desc()).limit(1)
     )
     if latest and latest.box == sealed.hex():
         return latest

@@ -135,9 +135,7 @@ class Project(Row):
     region: Mapped[Region | None] = relationship()
     item: Mapped[ServiceItem] = relationship()
     recusals: Mapped[list["Recusal"]] = relationship(lambda: Recusal, cascade="all, delete-orphan")
-    draws: Mapped[list["Draw"]] = relationship(
-        lambda: Draw, back_populates="project", order_by=lambda: Draw.number
-    )
+    draws: Mapped[list["Draw"]] = relationship(lambda: Draw, back_populates="project", order_by=lambda: Draw.number)
     objections: Mapped[list["Objection"]] = relationship(lambda: Objection, order_by=lambda: Objection.id)
 
     STATE_NAMES: ClassVar[Mapping[Any, str]] = {

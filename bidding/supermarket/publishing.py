@@ -219,9 +219,7 @@ def withdraw(db: Session, project: Project, *, reason: str, by: Actor) -> None:
 def roster(db: Session, count: int) -> Sequence[Person]:
     """The key holders called for a draw, each of another body. Raises TooFewHolders."""
     holding = select(RoleHeld.person_id).where(RoleHeld.role == Role.KEY_HOLDER)
-    people = db.scalars(
-        select(Person).where(Person.id.in_(holding), Person.is_active).order_by(Person.id)
-    ).all()
+    people = db.scalars(select(Person).where(Person.id.in_(holding), Person.is_active).order_by(Person.id)).all()
     bodies = {openings.label_of(person): person for person in reversed(people)}
     chosen = sorted(bodies.values(), key=lambda person: person.id)[:count]
     if len(chosen) < count:

@@ -63,11 +63,7 @@ def _insert(db: Session, rows: Sequence[Row]) -> list[Answer]:
     db.execute(text("SELECT pg_advisory_xact_lock_shared(hashtextextended(:name, 0))"), {"name": LOCK})
     now = clock.database(db)
     hour = now.replace(minute=0, second=0, microsecond=0)
-    lines = [
-        {"entry": row.entry, "cell": row.cell, "once": row.once, "hour": hour}
-        for row in rows
-        if now < row.before
-    ]
+    lines = [{"entry": row.entry, "cell": row.cell, "once": row.once, "hour": hour} for row in rows if now < row.before]
     kept: set[bytes] = set()
     if lines:
         kept = set(db.scalars(insert(Cell).on_conflict_do_nothing().returning(Cell.entry), lines))

@@ -152,9 +152,7 @@ def withdraw(db: Session, project: Project, secret: bytes, *, keys: Keys, by: Ac
     body = cells.withdraw(project.number, firm.credit_code, standing.live.entry, secret=secret)
     if not cells.withdrawal_holds(body, standing.live.body):
         raise WrongSecret
-    _written(
-        db, _sealed(day_key, body), _once_withdrawn(day_key, project, firm, standing.generation), project
-    )
+    _written(db, _sealed(day_key, body), _once_withdrawn(day_key, project, firm, standing.generation), project)
 
 
 def receipt(db: Session, project: Project, *, keys: Keys, by: Actor) -> Receipt | None:

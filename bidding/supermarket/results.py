@@ -79,11 +79,7 @@ def fail(db: Session, project: Project, why: str, **facts: object) -> None:
 def decline(db: Session, project: Project, *, reason: str, by: Actor) -> None:
     """The selected firm gives up: the next in the same order takes its place, or the project fails."""
     project = take(db, Project, project.id)
-    if (
-        not by.is_a(Role.INTERMEDIARY)
-        or project.selected_id is None
-        or by.organisation_id != project.selected_id
-    ):
+    if not by.is_a(Role.INTERMEDIARY) or project.selected_id is None or by.organisation_id != project.selected_id:
         raise NotSelected
     if not reason.strip():
         raise EmptyText
@@ -102,11 +98,7 @@ def object_to(db: Session, project: Project, text: str, *, by: Actor) -> Objecti
     if not by.is_a(Role.INTERMEDIARY) or by.organisation_id is None:
         raise MayNotObject
     now = clock.database(db)
-    if (
-        project.state is not State.RESULT
-        or project.objections_until is None
-        or now >= project.objections_until
-    ):
+    if project.state is not State.RESULT or project.objections_until is None or now >= project.objections_until:
         raise NotOpenToObjections
     if not text.strip():
         raise EmptyText

@@ -26,9 +26,7 @@ def due(db: Session) -> Sequence[int]:
         .where(Draw.project_id == Project.id, Opening.state == OpeningState.COMBINED)
         .exists()
     )
-    unanswered = (
-        select(Objection.id).where(Objection.project_id == Project.id, Objection.answer.is_(None)).exists()
-    )
+    unanswered = select(Objection.id).where(Objection.project_id == Project.id, Objection.answer.is_(None)).exists()
     drawn = (Project.state == State.POOL_COMMITTED) & opened
     over = (Project.state == State.RESULT) & (Project.objections_until <= now) & ~unanswered
     timed = db.scalars(select(Project.id).where(ready | drawn | over).order_by(Project.id)).all()

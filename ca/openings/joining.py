@@ -82,9 +82,7 @@ def begin(
     )  # fmt: skip
     db.add(opening)
     db.flush()
-    journal.record(
-        db, opening.file, "opening.joining", by=by, name=name, mode=mode.value, m=m, holders=labels
-    )
+    journal.record(db, opening.file, "opening.joining", by=by, name=name, mode=mode.value, m=m, holders=labels)
     return opening
 
 

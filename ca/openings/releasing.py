@@ -158,20 +158,14 @@ def enough(opening: Opening) -> bool:
 def waiting_for(db: Session, actor: Actor) -> Sequence[Opening]:
     """The openings in which this holder still has something to do, oldest first."""
     to_join = (Opening.state == State.JOINING) & HolderSeat.pk.is_(None)
-    to_release = Opening.state.in_([State.RELEASING, State.SUSPENDED, State.COMBINED]) & HolderSeat.key.is_(
-        None
-    )
-    query = (
-        select(Opening).join(HolderSeat).where(HolderSeat.person_id == actor.person_id, to_join | to_release)
-    )
+    to_release = Opening.state.in_([State.RELEASING, State.SUSPENDED, State.COMBINED]) & HolderSeat.key.is_(None)
+    query = select(Opening).join(HolderSeat).where(HolderSeat.person_id == actor.person_id, to_join | to_release)
     return db.scalars(query.order_by(Opening.id)).all()
 
 
 def due(db: Session) -> Sequence[int]:
     """Openings whose holders have all joined, and those whose release time ended with too few."""
-    unjoined = (
-        select(HolderSeat.id).where(HolderSeat.opening_id == Opening.id, HolderSeat.pk.is_(None)).exists()
-    )
+    unjoined = select(HolderSeat.id).where(HolderSeat.opening_id == Opening.id, HolderSeat.pk.is_(None)).exists()
     joined = (Opening.state == State.JOINING) & ~unjoined
     late = (Opening.state == State.RELEASING) & (Opening.release_until <= func.gh_clock())
     return db.scalars(select(Opening.id).where(joined | late).order_by(Opening.id)).all()

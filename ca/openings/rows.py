@@ -75,9 +75,7 @@ class Opening(Row):
         CheckConstraint("deadline <= unlock_until AND unlock_until < release_until", name="times_in_order"),
         CheckConstraint("m >= 2", name="two_or_more"),
         CheckConstraint("(params IS NULL) = (params_hash IS NULL)", name="params_and_hash"),
-        CheckConstraint(
-            "state IN ('joining', 'cancelled') OR params IS NOT NULL", name="published_has_params"
-        ),
+        CheckConstraint("state IN ('joining', 'cancelled') OR params IS NOT NULL", name="published_has_params"),
         CheckConstraint(
             "state NOT IN ('releasing', 'suspended', 'combined') OR evidence IS NOT NULL",
             name="released_over_evidence",

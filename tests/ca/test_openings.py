@@ -95,7 +95,8 @@ def test_all_join_and_the_parameters_close_by_themselves(db, make, holders):
 
     params = Params.read(opening.params.encode())
     assert opening.state is State.PUBLISHED
-    assert params.digest.hex() == opening.params_hash and params.base == opening.base
+    assert params.digest.hex() == opening.params_hash
+    assert params.base == opening.base
     assert [seat.pk for seat in params.holders] == [holder.key.public for holder in holders]
     assert opening.id not in openings.due(db)
 
@@ -203,9 +204,11 @@ def test_the_evidence_is_fixed_by_the_first_asking(db, releasing):
 
 def test_m_holders_are_enough_and_the_rest_may_follow(db, releasing, holders):
     assert holders[2].release(db, releasing) is Verdict.RELEASED
-    assert not openings.enough(releasing) and releasing.state is State.RELEASING
+    assert not openings.enough(releasing)
+    assert releasing.state is State.RELEASING
     assert holders[0].release(db, releasing) is Verdict.RELEASED
-    assert openings.enough(releasing) and releasing.state is State.COMBINED
+    assert openings.enough(releasing)
+    assert releasing.state is State.COMBINED
     assert holders[1].release(db, releasing) is Verdict.RELEASED
 
     assert openings.scalars(releasing) == {place: holder.key.scalar for place, holder in enumerate(holders)}
@@ -216,7 +219,8 @@ def test_releasing_twice_is_one_release(db, releasing, holders):
     before = len(journal.entries(db, releasing.file))
 
     assert holders[0].release(db, releasing) is Verdict.RELEASED
-    assert len(journal.entries(db, releasing.file)) == before and not openings.enough(releasing)
+    assert len(journal.entries(db, releasing.file)) == before
+    assert not openings.enough(releasing)
 
 
 def test_a_false_key_names_its_holder(db, releasing, holders):

@@ -146,9 +146,7 @@ def items():
 @api.output(ItemOut, status_code=201)
 def add_item(body: ItemIn):
     """Add a service item."""
-    return _item(
-        catalogue.add_item(g.db, body.code, body.name, requirement=body.requirement, law=body.law, by=g.actor)
-    )
+    return _item(catalogue.add_item(g.db, body.code, body.name, requirement=body.requirement, law=body.law, by=g.actor))
 
 
 @api.post("/items/<int:item_id>/admissions")

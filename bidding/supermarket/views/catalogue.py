@@ -61,9 +61,7 @@ def new_item():
 @allow(Role.AUTHORITY)
 def add_item():
     form = forms.read(ItemForm, request.form)
-    made = catalogue.add_item(
-        g.db, form.code, form.name, requirement=form.requirement, law=form.law, by=g.actor
-    )
+    made = catalogue.add_item(g.db, form.code, form.name, requirement=form.requirement, law=form.law, by=g.actor)
     return redirect(url_for(".item", item_id=made.id), code=303)
 
 
@@ -81,9 +79,7 @@ def admit(item_id: int):
     firm = g.db.scalar(select(Organisation).filter_by(credit_code=form.credit_code))
     if firm is None:
         raise publishing.NoSuchFirm(code=form.credit_code)
-    catalogue.admit(
-        g.db, firm, find(g.db, ServiceItem, item_id), form.valid_from, form.valid_until, by=g.actor
-    )
+    catalogue.admit(g.db, firm, find(g.db, ServiceItem, item_id), form.valid_from, form.valid_until, by=g.actor)
     return redirect(url_for(".item", item_id=item_id), code=303)
 
 

@@ -11,9 +11,7 @@ from storage.db import find, take
 from storage.refusals import NotFound
 
 pages = Blueprint("supermarket", __name__, url_prefix="/supermarket", template_folder="../templates")
-api = APIBlueprint(
-    "supermarket_api", __name__, url_prefix="/api/supermarket", tag="中介超市 intermediary supermarket"
-)
+api = APIBlueprint("supermarket_api", __name__, url_prefix="/api/supermarket", tag="中介超市 intermediary supermarket")
 
 
 def keys() -> Keys:

@@ -98,7 +98,7 @@ def steps(project: Project, draw: Draw) -> list[dict[str, Any]]:
     lines, current = [], not failed
     for name, title in titles.items():
         state = "done" if done[name] else "now" if current else "stop" if failed else "next"
-        current = current and state != "now" or (name == "registration" and state == "now")
+        current = (current and state != "now") or (name == "registration" and state == "now")
         lines.append({"title": title, "state": state, "note": notes[name], "at": moments.get(name)})
     return lines
 

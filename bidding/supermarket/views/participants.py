@@ -60,9 +60,7 @@ def register(project_id: int):
         body = _parsed(form.body)
     made = registration.register(g.db, project, body, keys=keys(), by=g.actor)
     if secret is not None and made.cell.body == body:
-        return render_template(
-            "supermarket/registered.html", project=project, receipt=made, secret=secret.hex()
-        )
+        return render_template("supermarket/registered.html", project=project, receipt=made, secret=secret.hex())
     return redirect(url_for(".registering", project_id=project_id), code=303)
 
 

@@ -67,6 +67,4 @@ def _to_come(project: Project) -> list[dict[str, Any]]:
 def sealed(draw: Draw) -> list[dict[str, Any]]:
     """Each contributor, and since when its contribution is sealed."""
     latest = {each.label: each for each in sorted(draw.contributions, key=lambda each: each.seq)}
-    return [
-        {"label": label, "name": LABEL_NAMES[label], "sealed": latest.get(label)} for label in CONTRIBUTORS
-    ]
+    return [{"label": label, "name": LABEL_NAMES[label], "sealed": latest.get(label)} for label in CONTRIBUTORS]

@@ -1,3 +1,4 @@
+# ruff: noqa: F811 (fixtures)
 """`gongheng holder` and `gongheng contribute` against a real application: whole draws, and refusals."""
 
 import json
@@ -82,7 +83,8 @@ def test_the_programs_carry_a_draw_from_the_joins_to_the_name(city, programs, an
     assert steps(city, programs) == [1, 1, 1]
     city.settle(project)
 
-    assert project.state is State.RESULT and verify.verify(project.draw.bundle.encode()).ok
+    assert project.state is State.RESULT
+    assert verify.verify(project.draw.bundle.encode()).ok
     assert steps(city, programs) == [0, 0, 0]
 
 
@@ -93,7 +95,8 @@ def test_a_program_does_not_release_before_its_own_clock_says_so(city, programs)
     assert steps(city, programs) == [0, 0, 0]
     assert openings.scalars(project.draw.opening) == {}
     said = [words for words in programs[0].said if "不释放" in words]
-    assert len(said) == 3 and all("our clock" in words for words in said)
+    assert len(said) == 3
+    assert all("our clock" in words for words in said)
 
 
 @pytest.mark.parametrize("part", ["pool", "notice", "pool_signature"])
@@ -149,7 +152,8 @@ def test_a_copy_of_each_release_stays_for_the_witness(city, programs, tmp_path, 
 
     [file] = (tmp_path / "holder-1" / "releases").iterdir()
     kept = json.loads(file.read_text())
-    assert kept["key"] == project.draw.opening.seats[1].key and file.stat().st_mode & 0o077 == 0
+    assert kept["key"] == project.draw.opening.seats[1].key
+    assert file.stat().st_mode & 0o077 == 0
 
 
 def test_owner_and_supervisor_contribute_from_the_terminal(city, programs, app):
@@ -215,7 +219,8 @@ def test_the_command_ends_with_a_sentence_when_no_server_answers(tmp_path):
     given = ["--server", "http://127.0.0.1:9", "--folder", str(tmp_path / "h"), "--login", "h1"]
     told = CliRunner().invoke(holder, [*given, "--password-file", str(password), "--once"])
 
-    assert told.exit_code == 1 and "Error" in told.output
+    assert told.exit_code == 1
+    assert "Error" in told.output
     assert password_of(password) == "x"
 
 

@@ -164,9 +164,7 @@ def build(db: Session, keys: Keys, person: Callable[[Role], Person], firms: int 
     now = clock.database(db)
     for firm in admitted:
         organisation = find(db, parties.Organisation, firm.organisation_id)
-        catalogue.admit(
-            db, organisation, item, now - timedelta(days=1), now + timedelta(days=365), by=authority
-        )
+        catalogue.admit(db, organisation, item, now - timedelta(days=1), now + timedelta(days=365), by=authority)
     return City(
         db, keys, somebody, item, authority, somebody(Role.PROJECT_OWNER).actor,
         somebody(Role.SUPERVISOR).actor, [Holder(somebody(Role.KEY_HOLDER)) for _ in range(3)], admitted,

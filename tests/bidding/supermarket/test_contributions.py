@@ -33,7 +33,8 @@ def test_the_highest_seq_at_the_close_counts(city):
     city.settle(project)
 
     fixed = dict(canonical.decode(project.draw.pool.encode())["contributions"])
-    assert fixed["owner"] == H("box", last).hex() and set(fixed) == {"owner", "platform", "supervisor"}
+    assert fixed["owner"] == H("box", last).hex()
+    assert set(fixed) == {"owner", "platform", "supervisor"}
 
 
 def test_handing_in_the_same_box_again_is_safe(city):

@@ -1,5 +1,6 @@
 """A project's whole life: every act in every state, and long random runs by seed."""
 
+import contextlib
 from datetime import timedelta
 
 import pytest
@@ -48,9 +49,7 @@ def in_state(city, state: State) -> Project:
     return project
 
 
-STANDING = [
-    s for s in State if s not in (State.CLOSED, State.DRAWN, State.DECLINED)
-]  # passed through in one act
+STANDING = [s for s in State if s not in (State.CLOSED, State.DRAWN, State.DECLINED)]  # passed through in one act
 
 
 def acts(city, project: Project) -> dict:
@@ -187,13 +186,12 @@ class Life(RuleBasedStateMachine):
     def leave(self, place: int, right: bool) -> None:
         secret = self.registered.get(place, bytes(32)) if right else bytes(32)
         try:
-            registration.withdraw(
-                self.city.db, self.project, secret, keys=self.city.keys, by=self.city.firms[place]
-            )
+            registration.withdraw(self.city.db, self.project, secret, keys=self.city.keys, by=self.city.firms[place])
         except Refusal:
             assert not (right and place in self.registered and self.state is State.REGISTRATION)
             return
-        assert right and place in self.registered
+        assert right
+        assert place in self.registered
         del self.registered[place]
 
     @precondition(lambda self: self.state is State.REGISTRATION)
@@ -247,10 +245,8 @@ class Life(RuleBasedStateMachine):
     def settle_again(self) -> None:
         """The worker may come at any moment and any number of times."""
         for _ in range(2):
-            try:
+            with contextlib.suppress(NotNow):
                 waiting.settle(self.city.db, self.project.id, self.city.keys)
-            except NotNow:
-                pass
 
     @invariant()
     def the_journal_is_whole(self) -> None:

@@ -55,7 +55,8 @@ def test_another_owner_may_not_touch_it(city):
     ):
         with pytest.raises(publishing.NotTheOwner):
             act()
-    assert project.state is State.DRAFT and project.title != "改名"
+    assert project.state is State.DRAFT
+    assert project.title != "改名"
 
 
 def test_random_selection_is_refused_where_tendering_is_compulsory(city):

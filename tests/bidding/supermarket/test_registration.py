@@ -41,7 +41,8 @@ def test_registering_again_gives_the_receipt_one_has(city):
     [(first, _)] = city.register(project, city.firms[0])
     [(again, _)] = city.register(project, city.firms[0])
 
-    assert again.entry == first.entry and len(cells_of(city)) == 1
+    assert again.entry == first.entry
+    assert len(cells_of(city)) == 1
 
 
 def test_one_sees_ones_own_receipt_and_nobody_elses(city):
@@ -49,7 +50,8 @@ def test_one_sees_ones_own_receipt_and_nobody_elses(city):
     [(mine, _)] = city.register(project, city.firms[0])
 
     found = registration.receipt(city.db, project, keys=city.keys, by=city.firms[0])
-    assert found is not None and found.entry == mine.entry
+    assert found is not None
+    assert found.entry == mine.entry
     assert registration.receipt(city.db, project, keys=city.keys, by=city.firms[1]) is None
     for other in (city.owner, city.supervisor, city.authority):
         with pytest.raises(registration.NotAnIntermediary):
@@ -78,7 +80,8 @@ def test_cells_are_of_one_size_and_say_nothing(city):
     registration.withdraw(city.db, project, receipts[0][1], keys=city.keys, by=city.firms[0])
 
     rows = city.db.execute(select(Cell.entry, Cell.cell, Cell.once, Cell.hour)).all()
-    assert {len(row.cell) for row in rows} == {CELL_BYTES} and len(rows) == 6
+    assert {len(row.cell) for row in rows} == {CELL_BYTES}
+    assert len(rows) == 6
     assert all(row.hour.minute == row.hour.second == row.hour.microsecond == 0 for row in rows)
     known = [project.number.encode(), str(project.id).encode()]
     known += [find(city.db, Organisation, firm.organisation_id).credit_code.encode() for firm in city.firms]
@@ -138,8 +141,7 @@ def test_each_reason_not_to_be_eligible_is_told(city):
     stranger = city.person(Role.INTERMEDIARY).actor
 
     assert [refused_with(city, draft, firm) for firm in [*city.firms[:4], stranger]] == [
-        registration.REASONS[reason]
-        for reason in ("recused", "suspended", "blacklisted", "expired", "not_admitted")
+        registration.REASONS[reason] for reason in ("recused", "suspended", "blacklisted", "expired", "not_admitted")
     ]
     assert len(city.register(draft, city.firms[4])) == 1
 
@@ -150,9 +152,7 @@ def test_the_owner_never_registers_for_its_own_project(city):
     catalogue.admit(
         city.db, organisation, city.item, now - timedelta(days=1), now + timedelta(days=9), by=city.authority
     )
-    both = Actor(
-        city.owner.person_id, "", organisation.id, frozenset({Role.INTERMEDIARY, Role.PROJECT_OWNER})
-    )
+    both = Actor(city.owner.person_id, "", organisation.id, frozenset({Role.INTERMEDIARY, Role.PROJECT_OWNER}))
 
     assert refused_with(city, city.published(), both) == registration.REASONS["owner"]
 
@@ -175,7 +175,8 @@ def test_what_a_client_may_not_hand_in(city, wrong, what):
 
     with pytest.raises(registration.BadRegistration) as no:
         registration.register(city.db, project, body | wrong, keys=city.keys, by=city.firms[0])
-    assert no.value.facts["what"] == what and not cells_of(city)
+    assert no.value.facts["what"] == what
+    assert not cells_of(city)
 
 
 def test_a_well_signed_registration_of_somebody_else_is_refused(city):

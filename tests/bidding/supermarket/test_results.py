@@ -18,12 +18,15 @@ def test_the_notice_is_issued_when_the_period_is_over(city):
 
     city.settle(project)
 
-    assert project.state is State.NOTICE_ISSUED and len(project.check_code) == 12
+    assert project.state is State.NOTICE_ISSUED
+    assert len(project.check_code) == 12
     facts = journal.entries(city.db, project.file)[-1].facts
-    assert facts["code"] == project.check_code and facts["selected"] == project.selected_id
+    assert facts["code"] == project.check_code
+    assert facts["selected"] == project.selected_id
     code = project.check_code
     results.issue(city.db, project)
-    assert project.check_code == code and project.id not in waiting.due(city.db)
+    assert project.check_code == code
+    assert project.id not in waiting.due(city.db)
 
 
 def test_an_open_objection_holds_the_notice_back(city):
@@ -91,4 +94,5 @@ def test_a_winner_may_still_decline_after_the_notice_and_its_code_dies(city):
     project = city.issued()
     results.decline(city.db, project, reason="无力承担", by=city.selected(project))
 
-    assert project.check_code is None and project.state is State.RESULT
+    assert project.check_code is None
+    assert project.state is State.RESULT

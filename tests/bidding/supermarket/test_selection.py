@@ -37,14 +37,16 @@ def test_the_notice_fixes_everything_before_anybody_registers(city):
     project = city.published()
 
     notice = canonical.decode(project.draw.notice.encode())
-    assert notice["rule"] == project.rules.hash and notice["minimum"] == 3
+    assert notice["rule"] == project.rules.hash
+    assert notice["minimum"] == 3
     assert notice["params"] == project.draw.opening.params_hash
     assert notice["contributors"] == [
         ["owner", "outside"],
         ["platform", "platform"],
         ["supervisor", "outside"],
     ]
-    assert notice["capacity"] >= 2 * len(city.firms) and notice["capacity"] & (notice["capacity"] - 1) == 0
+    assert notice["capacity"] >= 2 * len(city.firms)
+    assert notice["capacity"] & (notice["capacity"] - 1) == 0
 
 
 def test_nothing_closes_before_its_moment(city):
@@ -81,10 +83,10 @@ def test_the_pool_is_in_the_journal_before_any_key_is_released(city):
 
     last = journal.entries(city.db, project.file)[-1]
     assert last.act == "supermarket_project.pool_committed"
-    assert project.draw.opening.state is openings.State.RELEASING and not openings.scalars(
-        project.draw.opening
-    )
-    assert project.draw.seed is None and project.selected_id is None
+    assert project.draw.opening.state is openings.State.RELEASING
+    assert not openings.scalars(project.draw.opening)
+    assert project.draw.seed is None
+    assert project.selected_id is None
 
 
 def test_the_pool_tells_no_number(city):
@@ -119,8 +121,10 @@ def test_withdrawn_ones_stay_in_the_log_and_out_of_the_draw(city):
 
     entries = city.bundle(project)["entries"]
     gone = [entry for entry in entries if "withdrawal" in entry]
-    assert len(entries) == 5 and [entry["entry"] for entry in gone] == [receipts[1][0].entry]
-    assert gone[0]["body"]["firm"] not in project.draw.order and len(project.draw.order) == 4
+    assert len(entries) == 5
+    assert [entry["entry"] for entry in gone] == [receipts[1][0].entry]
+    assert gone[0]["body"]["firm"] not in project.draw.order
+    assert len(project.draw.order) == 4
 
 
 def test_a_firm_that_withdrew_may_come_again(city):
@@ -136,7 +140,8 @@ def test_a_firm_that_withdrew_may_come_again(city):
         holder.release(city.db, project.draw.opening)
     city.settle(project)
 
-    assert len(project.draw.order) == 5 and len(city.bundle(project)["entries"]) == 6
+    assert len(project.draw.order) == 5
+    assert len(city.bundle(project)["entries"]) == 6
 
 
 def test_one_missing_outsider_and_there_is_no_draw(city):
@@ -166,16 +171,15 @@ def test_a_firm_struck_before_the_close_stands_in_the_facts_and_is_not_drawn(cit
 
     code = struck.organisation.credit_code
     assert [code, "suspended"] in city.bundle(project)["facts"]
-    assert code not in project.draw.order and len(project.draw.order) == 4
+    assert code not in project.draw.order
+    assert len(project.draw.order) == 4
 
 
 def test_a_lying_holder_is_named_and_the_others_are_enough(city):
     project = city.closed()
     from ca.ecdsa import Key
 
-    assert (
-        city.holders[0].release(city.db, project.draw.opening, key=Key.make()) is openings.Verdict.FALSE_KEY
-    )
+    assert city.holders[0].release(city.db, project.draw.opening, key=Key.make()) is openings.Verdict.FALSE_KEY
     assert project.id not in waiting.due(city.db)
     for holder in city.holders[1:]:
         holder.release(city.db, project.draw.opening)

@@ -83,7 +83,8 @@ def test_a_whole_project_through_the_pages(city, visit):
         assert visit(actor).post(base(project) + "/contribution", {"box": sealed}).status_code == 303
     for firm in city.firms:
         answer = visit(firm).post(base(project) + "/registration")
-        assert answer.status_code == 200 and "撤回口令" in answer.text
+        assert answer.status_code == 200
+        assert "撤回口令" in answer.text
         assert "贵单位已报名" in visit(firm).get(base(project) + "/registration").text
     city.pass_time(1)
     city.settle(project)
@@ -129,7 +130,8 @@ def test_a_whole_project_through_the_calls(city, client, people):
         code = find(city.db, Organisation, firm.organisation_id).credit_code
         body, secret = client_side.register(told["number"], code)
         answer = call("POST", path + "/registration", firm, json={"body": body})
-        assert answer.status_code == 201 and answer.json["receipt"]["body"] == body
+        assert answer.status_code == 201
+        assert answer.json["receipt"]["body"] == body
         secrets.append(secret)
     gone = call("POST", path + "/registration/withdrawal", city.firms[0], json={"secret": secrets[0].hex()})
     assert gone.status_code == 200
@@ -141,7 +143,8 @@ def test_a_whole_project_through_the_calls(city, client, people):
     city.settle(project)
 
     outcome = verify.verify(call("GET", path + "/bundle").data)
-    assert outcome.ok and call("GET", path).json["selected"] == project.selected.name
+    assert outcome.ok
+    assert call("GET", path).json["selected"] == project.selected.name
     answer = call("POST", path + "/declining", city.selected(project), json={"reason": "人员不足"})
     assert answer.json == {"state": "result"}
     objected = call("POST", path + "/objections", city.firms[0], json={"text": "请核对"})
@@ -208,7 +211,8 @@ def test_a_refusal_keeps_the_form(city, visit):
     answer = visit(city.owner).post("/supermarket/projects/new", {"title": "只有名称", "budget": "abc"})
 
     assert answer.status_code == 422
-    assert "只有名称" in answer.text and "不是金额" in answer.text
+    assert "只有名称" in answer.text
+    assert "不是金额" in answer.text
 
 
 def test_a_receipt_can_be_taken_home(city, visit):
@@ -224,9 +228,7 @@ def test_a_receipt_can_be_taken_home(city, visit):
 def test_the_browsers_own_registration_is_taken_as_it_is(city, visit):
     project = city.published()
     body, secret = city.body(project, city.firms[0])
-    answer = visit(city.firms[0]).post(
-        base(project) + "/registration", {"body": canonical.encode(body).decode()}
-    )
+    answer = visit(city.firms[0]).post(base(project) + "/registration", {"body": canonical.encode(body).decode()})
     assert answer.status_code == 303
     kept = registration.receipt(city.db, project, keys=city.keys, by=city.firms[0])
     assert kept.cell.body == body
