@@ -23,6 +23,8 @@ from storage.values import CreditCode, NotACreditCode
 LARGEST = 64 * 1024  # bytes; real ones have 1–4 KiB
 FEWEST_BITS = {KeyKind.RSA: 1024, KeyKind.ECDSA: 256, KeyKind.SM2: 256}  # below: not even counted as a key
 CODE_PLACES = ("organization_identifier", "serial_number", "organizational_unit_name", "common_name")
+COMPARED = {"directory_name", "dns_name", "rfc822_name", "uniform_resource_identifier", "ip_address"}
+_HOST = re.compile(r"(?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)*[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?")
 _CODE = re.compile(r"(?<![0-9A-Za-z])[0-9A-HJ-NPQRTUWXY]{18}(?![0-9A-Za-z])")
 
 
@@ -91,7 +93,10 @@ class Certificate:
     @cached_property
     def bits(self) -> int:
         """Size of the key."""
-        return int(self.asn1.public_key.bit_size)
+        public = self.asn1.public_key
+        if self.kind is KeyKind.RSA:
+            return int(public["public_key"].parsed["modulus"].native.bit_length())
+        return int(public.bit_size)
 
     @cached_property
     def not_before(self) -> datetime:
@@ -156,6 +161,17 @@ class Certificate:
             if found:
                 return found.pop() if len(found) == 1 else None
         return None
+
+    @cached_property
+    def constrains_hosts(self) -> bool:
+        """Whether it limits the host names of the certificates below."""
+        return "dns_name" in _constrained_kinds(self.asn1)
+
+    @cached_property
+    def has_wildcard(self) -> bool:
+        """Whether one of its host names is a pattern."""
+        said = self.asn1.subject_alt_name_value or ()
+        return any(name.name == "dns_name" and "*" in name.chosen.native for name in said)
 
     @cached_property
     def oddities(self) -> tuple[str, ...]:
@@ -259,38 +275,46 @@ def _touch(certificate: Certificate) -> None:
 
 def lint(certificate: Certificate) -> tuple[str, ...]:
     """What is odd about a certificate whatever CA it came from, by stable codes (RFC 5280, 4.1 and 4.2)."""
-    asn1, found = certificate.asn1, []
-    body = asn1["tbs_certificate"]
-    if body["version"].native != "v3":
-        found.append("not_version_3")
-    if not 0 < asn1.serial_number < 1 << 159:
-        found.append("serial_out_of_range")
-    if body["signature"].dump() != asn1["signature_algorithm"].dump():
-        found.append("two_signature_algorithms")
-    if certificate.not_after <= certificate.not_before:
-        found.append("period_reversed")
-    if certificate.kind is None or certificate.bits < FEWEST_BITS[certificate.kind]:
-        found.append("unknown_key")
-    usage = certificate.usage or frozenset()
-    if not certificate.is_ca and "key_cert_sign" in usage:
-        found.append("end_entity_signs_certificates")
-    if certificate.is_ca and "key_cert_sign" not in usage:
-        found.append("ca_may_not_sign_certificates")
-    if not certificate.is_ca and asn1.name_constraints_value is not None:
-        found.append("end_entity_constrains_names")
-    if certificate.is_ca and _odd_constraints(asn1):
-        found.append("unknown_name_constraint")
-    return tuple(found)
+    asn1, is_ca, usage = certificate.asn1, certificate.is_ca, certificate.usage or frozenset()
+    body, constrained = asn1["tbs_certificate"], _constrained_kinds(asn1)
+    fewest = FEWEST_BITS.get(certificate.kind, 0) if certificate.kind else 0
+    findings = {
+        "not_version_3": body["version"].native != "v3",
+        "serial_out_of_range": not 0 < asn1.serial_number < 1 << 159,
+        "two_signature_algorithms": body["signature"].dump() != asn1["signature_algorithm"].dump(),
+        "period_reversed": certificate.not_after <= certificate.not_before,
+        "unknown_key": certificate.kind is None or certificate.bits < fewest or certificate.bits % 8 != 0,
+        "end_entity_signs_certificates": not is_ca and "key_cert_sign" in usage,
+        "ca_may_not_sign_certificates": is_ca and "key_cert_sign" not in usage,
+        "end_entity_constrains_names": not is_ca and asn1.name_constraints_value is not None,
+        "unknown_name_constraint": is_ca and not constrained <= COMPARED,  # the checkers do not compare them
+        "constraint_not_critical": certificate.extensions.get("name_constraints") is False,
+        "malformed_name": not _good_names(certificate),
+    }
+    return tuple(code for code, wrong in findings.items() if wrong)
 
 
-def _odd_constraints(asn1: x509.Certificate) -> bool:
-    """Whether a CA constrains kinds of names that the checkers do not compare."""
+def _good_names(certificate: Certificate) -> bool:
+    """Alternative names are written as RFC 5280, 4.2.1.6 says; an empty subject makes them critical."""
+    said = certificate.asn1.subject_alt_name_value
+    if not certificate.subject_key and (said is None or not certificate.extensions["subject_alt_name"]):
+        return certificate.is_ca
+    for name in said or ():
+        text = name.chosen.native if name.name in ("dns_name", "rfc822_name") else ""
+        host = text.removeprefix("*.") if name.name == "dns_name" else text.rpartition("@")[2]
+        if name.name == "rfc822_name" and not re.fullmatch(r"[!-?A-~]+@[^@]+", text):
+            return False
+        if text and (not _HOST.fullmatch(host) or host.replace(".", "").isdigit()):
+            return False
+    return True
+
+
+def _constrained_kinds(asn1: x509.Certificate) -> set[str]:
+    """Kinds of names that a CA constrains."""
     said = asn1.name_constraints_value
     if said is None:
-        return False
-    known = {"directory_name", "dns_name", "rfc822_name", "uniform_resource_identifier", "ip_address"}
-    trees = [tree for side in ("permitted_subtrees", "excluded_subtrees") for tree in (said[side] or ())]
-    return any(tree["base"].name not in known for tree in trees)
+        return set()
+    return {tree["base"].name for side in ("permitted_subtrees", "excluded_subtrees") for tree in (said[side] or ())}
 
 
 def _codes(text: str) -> set[CreditCode]:

@@ -16,6 +16,7 @@ from OpenSSL import crypto
 from pyhanko_certvalidator import ValidationContext
 from pyhanko_certvalidator.authority import CertTrustAnchor, TrustedServiceType, TrustQualifiers, derive_quals_from_cert
 from pyhanko_certvalidator.errors import RevokedError
+from pyhanko_certvalidator.name_trees import default_excluded_subtrees, default_permitted_subtrees
 from pyhanko_certvalidator.path import ValidationPath
 from pyhanko_certvalidator.policy_decl import DisallowWeakAlgorithmsPolicy, PKIXValidationParams
 from pyhanko_certvalidator.validate import async_validate_path
@@ -135,7 +136,7 @@ def _certvalidator(links: Sequence[Certificate], anchor: Anchor, known: Answers,
                 weak_hash_algos=WEAK - anchor.policy.digests, rsa_key_size_threshold=anchor.policy.rsa_bits
             ),
         )
-        at_once(async_validate_path(context, path, parameters=_wishes(anchor.policy)))
+        at_once(async_validate_path(context, path))
     except RevokedError as error:
         return None if error.is_side_validation else Revocation.REVOKED
     except TriedToWait:
@@ -145,25 +146,28 @@ def _certvalidator(links: Sequence[Certificate], anchor: Anchor, known: Answers,
     return Revocation.GOOD
 
 
-def _wishes(policy: Policy) -> PKIXValidationParams | None:
-    """Certificate policies 证书策略 of which one must hold from the anchor to the holder."""
-    if not policy.certificate_policies:
-        return None
-    return PKIXValidationParams(user_initial_policy_set=policy.certificate_policies, initial_explicit_policy=True)
-
-
 def _qualifiers(anchor: Anchor) -> TrustQualifiers:
-    """An anchor's own limits bind: its path length, its name constraints, its period. Its policies do not."""
+    """An anchor's own limits bind: its path length, its name constraints, its period.
+
+    Certificate policies 证书策略 are those that we ask for, one of which must then hold all the way. (They go
+    in with the anchor: given beside it, certvalidator 0.33 lets an anchor without policies overrule them.)
+    """
+    asked = anchor.policy.certificate_policies
     said = derive_quals_from_cert(anchor.certificate.asn1)
     names = said.standard_parameters
+    permitted = names.initial_permitted_subtrees if names else None
+    excluded = names.initial_excluded_subtrees if names else None
     return TrustQualifiers(
         max_path_length=said.max_path_length,
         valid_from=said.valid_from,
         valid_until=said.valid_until,
         trusted_service_type=TrustedServiceType.CERTIFICATE_AUTHORITY,
         standard_parameters=PKIXValidationParams(
-            initial_permitted_subtrees=names.initial_permitted_subtrees if names else None,
-            initial_excluded_subtrees=names.initial_excluded_subtrees if names else None,
+            user_initial_policy_set=asked or frozenset({"any_policy"}),
+            initial_explicit_policy=bool(asked),
+            # kinds of names that an anchor does not mention are free
+            initial_permitted_subtrees=default_permitted_subtrees() | permitted if permitted else None,
+            initial_excluded_subtrees=default_excluded_subtrees() | excluded if excluded else None,
         ),
     )
 

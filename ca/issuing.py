@@ -132,7 +132,7 @@ def revocation_list(
     this_update: datetime,
     next_update: datetime,
     revoked: Mapping[int, datetime],
-    number: int = 1,
+    number: int | None = 1,
     more: Sequence[Mapping[str, object]] = (),
 ) -> crl.CertificateList:
     """A CRL 吊销列表 of the issuer: serial number → when it was revoked. `more`: extensions (of a delta list …)."""
@@ -148,7 +148,7 @@ def revocation_list(
                 "critical": False,
                 "extn_value": x509.AuthorityKeyIdentifier({"key_identifier": key_identifier(key.public)}),
             },
-            {"extn_id": "crl_number", "critical": False, "extn_value": core.Integer(number)},
+            *([{"extn_id": "crl_number", "critical": False, "extn_value": core.Integer(number)}] if number else []),
             *(dict(extension) for extension in more),
         ],
     }

@@ -7,7 +7,7 @@ Nothing here opens a connection: what was not handed in is not known.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import pairwise
 from typing import Any
@@ -80,7 +80,10 @@ def check(
     `purpose`: "sign", or "any" when only the path is asked about. Of several ways up the first good one is
     told; when none is good, the one with the least against it.
     """
-    answers, at = Answers(as_lists(crls), tuple(ocsps), (*chain, *trust.known)), at.astimezone(UTC)
+    answers, at = (
+        Answers(as_lists(crls), tuple(ocsps), (*chain, *trust.known)),
+        at.astimezone(UTC).replace(microsecond=0),
+    )
     key = (certificate, trust.version, answers, purpose)
     if (known := _remembered.at(key, at)) is not None:
         return known
@@ -144,6 +147,8 @@ def _judge(
     # 3. What the certificate may be used for.
     usage_good = purpose == "any" or _may_sign(links[0], policy)
     # 4. Revocation, by our own reading of plain lists; what is not plain is left to certvalidator.
+    if policy.strict:  # RFC 5280, 5.2.3: every list has a number
+        known = replace(known, lists=tuple(one for one in known.lists if one.numbered))
     answers = _answers(links, known.lists, at) if anchor else []
     worst = _worst(answers)
     unsure = worst.state in (Revocation.MISSING, Revocation.STALE)
@@ -190,6 +195,8 @@ def _weaknesses(links: Sequence[Certificate], anchor: Anchor | None, policy: Pol
             found += link.oddities
         if place and not link.is_ca:
             found.append("issuer_is_no_ca")
+        if place and link.constrains_hosts and links[0].has_wildcard:  # nobody agrees what that means
+            found.append("unknown_name_constraint")
         # RFC 5280, 4.2.1.9: self-issued certificates between do not count.
         between = sum(not below.self_issued for below in links[1:place])
         if link.path_length is not None and place and between > link.path_length:

@@ -61,10 +61,14 @@ class RevocationList:
     @cached_property
     def number(self) -> str:
         """CRL number, or the start of its digest."""
-        try:
-            return str(self.pyca.extensions.get_extension_for_class(second.CRLNumber).value.crl_number)
-        except second.ExtensionNotFound:
-            return self.fingerprint[:16]
+        for extension in self.pyca.extensions:
+            if isinstance(extension.value, second.CRLNumber):
+                return str(extension.value.crl_number)
+        return self.fingerprint[:16]
+
+    @cached_property
+    def numbered(self) -> bool:
+        return any(isinstance(extension.value, second.CRLNumber) for extension in self.pyca.extensions)
 
     @cached_property
     def usable(self) -> bool:

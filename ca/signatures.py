@@ -115,6 +115,8 @@ REASON_NAMES = {
     "end_entity_signs_certificates": "用户证书却可以签发证书",
     "ca_may_not_sign_certificates": "CA 证书没有签发证书的用途",
     "end_entity_constrains_names": "用户证书却带有名称限制",
+    "malformed_name": "证书里的名称写法不合规",
+    "constraint_not_critical": "CA 证书的限制没有标为关键",
     "unknown_name_constraint": "CA 证书的名称限制无法识别",
 }
 

@@ -51,6 +51,10 @@ def excluded(**names):
     return x509.NameConstraints({"excluded_subtrees": trees})
 
 
+def named(host):
+    return extension("subject_alt_name", x509.GeneralNames([x509.GeneralName("dns_name", host)]), critical=False)
+
+
 SHA1_ECDSA = algos.SignedDigestAlgorithm({"algorithm": "sha1_ecdsa"})
 SHA384_ECDSA = algos.SignedDigestAlgorithm({"algorithm": "sha384_ecdsa"})
 UNKNOWN = extension("1.2.86.21.1.1", core.ParsableOctetString(b"\x04\x01?"))
@@ -80,6 +84,19 @@ BENT = {
     "name constraint on a holder": (
         STRAIGHT.bent("holder", more=(extension("name_constraints", excluded(country_name="XX")),)), {},
         "end_entity_constrains_names"),
+    "constraint not critical": (
+        STRAIGHT.bent("issuing", more=(extension("name_constraints", excluded(country_name="XX"), critical=False),)),
+        {}, "constraint_not_critical"),
+    "constraint of an unknown kind": (
+        STRAIGHT.bent("issuing", more=(extension("name_constraints", x509.NameConstraints({"excluded_subtrees": [
+            x509.GeneralSubtree({"base": x509.GeneralName("registered_id", "1.2.3")})]})),)), {},
+        "unknown_name_constraint"),
+    "host name that is none": (STRAIGHT.bent("holder", more=(named("a_b.example"),)), {}, "malformed_name"),
+    "address as host name": (STRAIGHT.bent("holder", more=(named("8.8.8.8"),)), {}, "malformed_name"),
+    "pattern under a constraint": (
+        STRAIGHT.bent("issuing", more=(extension("name_constraints", x509.NameConstraints({"excluded_subtrees": [
+            x509.GeneralSubtree({"base": x509.GeneralName("dns_name", "bad.example")})]})),)).bent(
+            "holder", more=(named("*.example"),)), {}, "unknown_name_constraint"),
     "serial 0": (STRAIGHT.bent("holder", serial=0), {}, "serial_out_of_range"),
     "serial too long": (STRAIGHT.bent("holder", serial=1 << 160), {}, "serial_out_of_range"),
     "negative serial": (STRAIGHT.bent("holder", serial=-5), {}, "serial_out_of_range"),
@@ -393,6 +410,49 @@ def test_known_critical_extension_may_be_declared_harmless():
 
     assert check(hierarchy, critical_oids=frozenset({"1.2.86.21.1.1"})).good
     assert not check(hierarchy, critical_oids=frozenset({"1.2.86.21.1.2"})).good
+
+
+def constrained(**trees):
+    """A root that constrains the names below it."""
+    return STRAIGHT.bent("root", more=(extension("name_constraints", x509.NameConstraints(trees)),))
+
+
+def tree(kind, value):
+    return [x509.GeneralSubtree({"base": x509.GeneralName(kind, value)})]
+
+
+def test_constraints_of_an_anchor_bind():
+    china, nowhere = Subject.of(country_name="CN").name(), Subject.of(country_name="XX").name()
+
+    assert check(constrained(permitted_subtrees=tree("directory_name", china))).good
+    assert not check(constrained(permitted_subtrees=tree("directory_name", nowhere))).good
+    assert not check(constrained(excluded_subtrees=tree("directory_name", china))).good
+    assert check(constrained(excluded_subtrees=tree("directory_name", nowhere))).good
+    assert check(constrained(permitted_subtrees=tree("dns_name", "example"))).good, "kinds not mentioned are free"
+
+
+def test_certificate_policies_may_be_asked_for():
+    wanted = x509.CertificatePolicies([{"policy_identifier": "1.2.156.1"}])
+    more = (extension("certificate_policies", wanted, critical=False),)
+    hierarchy = STRAIGHT.bent("issuing", more=more).bent("holder", more=more)
+
+    assert check(hierarchy, certificate_policies=frozenset({"1.2.156.1"})).good
+    assert not check(hierarchy, certificate_policies=frozenset({"1.2.156.2"})).good
+    assert not check(STRAIGHT, certificate_policies=frozenset({"1.2.156.1"})).good
+    assert not check(STRAIGHT.bent("holder", more=more), certificate_policies=frozenset({"1.2.156.1"})).good
+
+
+def test_list_without_a_number_is_no_list_to_the_letter():
+    upper, lower = (
+        issuing.revocation_list(
+            issuer=wish.subject.name(), key=a_key(KeyKind.ECDSA, name), this_update=AT - DAY, next_update=AT + DAY,
+            revoked={}, number=None,
+        ).dump()
+        for name, wish in (("root", STRAIGHT.root), ("issuing", STRAIGHT.issuing))
+    )  # fmt: skip
+
+    assert check(crls=(upper, lower)).reasons == ("revocation_missing",)
+    assert check(crls=(upper, lower), strict=False).good
 
 
 def test_folder_of_anchors_with_policies(tmp_path):
