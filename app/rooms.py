@@ -16,6 +16,7 @@ def doors() -> list[Blueprint]:
     from app.documents import views as documents
     from app.messages import views as messages
     from app.portal import views as portal
+    from app.supervision import views as supervision
     from bidding.supermarket import views as supermarket
     from bidding.tenders import views as tenders
     from ca.views import holder, login
@@ -28,7 +29,7 @@ def doors() -> list[Blueprint]:
         supermarket.pages, supermarket.api,
         tenders.pages, tenders.api,
         evaluation.pages, evaluation.api,
-        # supervision
+        supervision.pages, supervision.api,
         escrow.pages, escrow.api, escrow.bank_api,
     ]  # fmt: skip
 

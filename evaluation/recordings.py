@@ -9,7 +9,8 @@ says so, and a session it already knows as it is.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from threading import Lock
+from typing import IO, Any
 
 import httpx
 from sqlalchemy import func, or_, select
@@ -19,13 +20,15 @@ from bidding.tenders.models import Tender
 from ca.parties import Region
 from ca.rights import Actor, Role
 from evaluation.models import RECORDED, Seat, Session, State
+from evaluation.recorder import pieces
 from evaluation.sessions import milliseconds
 from storage import clock, journal
 from storage.db import take
+from storage.objects import Absent, BadKey, Store, Stored
 from storage.refusals import NotFound
 
 TIMEOUT_SECONDS = 5.0
-PREFIX = "recordings"
+PREFIX = pieces.PREFIX
 ENDED = (State.FINISHED, State.ABORTED)
 
 
@@ -168,3 +171,62 @@ def ticket_claims(session: Session, seat: Seat | None) -> dict[str, Any]:
     if seat is not None:
         return {"session": session.recording, "role": "expert", "publish": True, "watch": True}
     return {"session": session.recording, "role": "supervisor", "publish": False, "watch": True}
+
+
+class Chains:
+    """Chains of recorded sessions as far as the store has them; what was read once is not read again."""
+
+    SESSIONS_KEPT = 32
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._known: dict[str, list[dict[str, Any]]] = {}
+
+    def items(self, store: Store, session: Session) -> list[dict[str, Any]]:
+        """Every item of a session's chain that is in the store by now."""
+        with self._lock:
+            known = self._known.pop(session.recording, [])
+            known = known + pieces.read_items(store, session.recording, known[-1]["n"] if known else -1)
+            self._known[session.recording] = known
+            while len(self._known) > self.SESSIONS_KEPT:
+                self._known.pop(next(iter(self._known)))
+            return known
+
+
+def tracks(items: list[dict[str, Any]]) -> list[str]:
+    """Names of the tracks that have a segment: `member-3.camera`."""
+    return pieces.tracks(items)
+
+
+def is_archived(store: Store, session: Session) -> bool:
+    """Whether the recorder has laid down the manifest, the last thing it does."""
+    try:
+        store.stat(_key(session, "manifest.json"))
+    except Absent:
+        return False
+    return True
+
+
+def playlist(store: Store, chains: Chains, session: Session, track: str) -> str:
+    """A track as HLS, a few seconds behind while the session runs."""
+    items = chains.items(store, session)
+    if track not in tracks(items):
+        raise NoRecording
+    return pieces.live_playlist(items, track)
+
+
+def stat(store: Store, session: Session, name: str) -> Stored:
+    """What is known of one file of a recording. Raises NoRecording."""
+    try:
+        return store.stat(_key(session, name))
+    except (Absent, BadKey):
+        raise NoRecording from None
+
+
+def open_file(store: Store, session: Session, name: str, *, start: int = 0, length: int | None = None) -> IO[bytes]:
+    """Bytes of one file of a recording."""
+    return store.open(_key(session, name), start=start, length=length)
+
+
+def _key(session: Session, name: str) -> str:
+    return pieces.key_of(session.recording, name)

@@ -101,7 +101,8 @@ def fill_in(
     word = db.scalar(select(Review).filter_by(seat_id=seat.id, bid_id=bid_id))
     if passes is not None and (word is None or (word.passes, word.reason) != (passes, reason)):
         review(db, session, bid_id, passes=passes, reason=reason, bids=bids, by=by)
-    known = {score.criterion: score.value for score in db.scalars(select(Score).filter_by(seat_id=seat.id, bid_id=bid_id))}
+    kept = db.scalars(select(Score).filter_by(seat_id=seat.id, bid_id=bid_id))
+    known = {score.criterion: score.value for score in kept}
     new = {criterion: value for criterion, value in values.items() if known.get(criterion) != value}
     if new:
         give(db, session, bid_id, new, bids=bids, by=by)

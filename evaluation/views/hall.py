@@ -108,7 +108,9 @@ def steps(draw: ExpertDraw) -> list[dict]:
             "%(n)s 名持有人中已有 %(released)s 名释放，需要 %(m)s 名。",
             n=len(draw.opening.seats), released=released, m=draw.opening.m,
         )),
-        (draw.seed is not None, _("算出顺序，通知专家"), None, _("专家姓名在评标结果公布前保密，其后任何人都能重新算一遍。")),
+        (draw.seed is not None, _("算出顺序，通知专家"), None, _(
+            "专家姓名在评标结果公布前保密，其后任何人都能重新算一遍。"
+        )),
     ]  # fmt: skip
     lines, current = [], True
     for done, title, at, note in way:

@@ -80,7 +80,9 @@ def save(session_id: int, bid_id: UUID):
     """Keep what a member has written about one bid; only what changed is written down."""
     session = panel(session_id)
     form = forms.read(ReviewForm, request.form)
-    given = {name.removeprefix(PREFIX): value.strip() for name, value in request.form.items() if name.startswith(PREFIX)}
+    given = {
+        name.removeprefix(PREFIX): value.strip() for name, value in request.form.items() if name.startswith(PREFIX)
+    }
     scores.fill_in(
         g.db, session, bid_id, passes=form.passes, reason=form.reason,
         values={criterion: value for criterion, value in given.items() if value}, bids=bid_ids(session), by=g.actor,
@@ -232,8 +234,9 @@ def words() -> str:
     """What the room's script says, in the page's language."""
     return json.dumps(
         {
-            "connecting": _("正在连接…"), "connected": _("已连接，正在录音录像"), "waiting": _("连接中断，正在重新连接…"),
-            "refused": _("未获准进入评标室"), "alone": _("没有可用的摄像头和麦克风，仅可观看"), "absent": _("未在场"),
+            "connecting": _("正在连接…"), "connected": _("已连接，正在录音录像"),
+            "waiting": _("连接中断，正在重新连接…"), "refused": _("未获准进入评标室"),
+            "alone": _("没有可用的摄像头和麦克风，仅可观看"), "absent": _("未在场"),
             "mute": _("静音"), "unmute": _("取消静音"), "share": _("共享屏幕"), "unshare": _("停止共享"),
         },
         ensure_ascii=False,

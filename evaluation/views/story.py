@@ -95,7 +95,9 @@ def next_step(session: Session) -> Step | None:
         case State.PLANNED:
             return Step(_("抽取专家"), _("由交易中心申请抽取；招标人和监督人员各密封一份随机数。"), session.planned_at)
         case State.DRAWING:
-            return Step(_("专家抽取"), _("截止后锁定名单，密钥持有人释放密钥，顺序当众算出；专家是谁在结果公布前保密。"))
+            return Step(
+                _("专家抽取"), _("截止后锁定名单，密钥持有人释放密钥，顺序当众算出；专家是谁在结果公布前保密。")
+            )
         case State.SEATED if here < session.places:
             return Step(
                 _("评委签到"),

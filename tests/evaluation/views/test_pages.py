@@ -23,9 +23,11 @@ def test_the_centre_plans_and_everybody_draws(doors, actor):
     assert room.tender.name in page("/evaluation/", room.centre, status=200)
     assert "统一社会信用代码" in page("/evaluation/experts/new", room.centre, status=200)
     new = {"login": "nobody", "kind": "technical"}
-    assert "没有登录名为“nobody”的账号" in page("/evaluation/experts/new", room.centre, new, status=422), "no_such_account"
+    told = page("/evaluation/experts/new", room.centre, new, status=422)
+    assert "没有登录名为“nobody”的账号" in told, "no_such_account"
     person = room.stage.person("新来的专家", Role.EXPERT)
-    page("/evaluation/experts/new", room.centre, {"login": person.login, "kind": "technical", "specialities": "道路、桥梁"}, 303)
+    new = {"login": person.login, "kind": "technical", "specialities": "道路、桥梁"}
+    page("/evaluation/experts/new", room.centre, new, 303)
     assert "道路、桥梁" in page("/evaluation/experts", room.centre, status=200)
     expert = room.db.query(experts.Expert).filter_by(person_id=person.id).one()
     path, nobody = f"/evaluation/experts/{expert.id}/interests", {"credit_code": "91510000MB0000000X", "reason": "任职"}

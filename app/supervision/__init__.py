@@ -1,0 +1,1 @@
+"""行政监督 Supervision: what a supervisor watches, replays and checks. It looks, and changes nothing."""
