@@ -197,7 +197,7 @@ class _Walk:
     leaves: Sequence[str]
     leaves_hold: bool
     key: bytes | None
-    open_segment: Callable[[str], bytes | None]
+    open_segment: Callable[[str], bytes | None] | None
     prev: str = START
     seen: list[bytes] = field(default_factory=list)
     segments: dict[str, int] = field(default_factory=dict)
@@ -214,7 +214,7 @@ class _Found(Exception):
 
 
 def verify_recording(
-    recording: Mapping[str, Any], open_segment: Callable[[str], bytes | None], *, key: bytes | None = None
+    recording: Mapping[str, Any], open_segment: Callable[[str], bytes | None] | None, *, key: bytes | None = None
 ) -> Verdict:
     """Judge a recording and name its first bad item.
 
@@ -223,7 +223,8 @@ def verify_recording(
     3. Each checkpoint and the closing record are signed (by `key`, when one is given).
     4. The closing record is there, is the last, counts all segments and has the root over all items.
 
-    `open_segment(name)` gives the bytes kept under a segment's name, or None. Never raises for bad input.
+    `open_segment(name)` gives the bytes kept under a segment's name, or None. Without it the chain alone is
+    judged, and no segment's bytes. Never raises for bad input.
     """
     items = recording.get("items")
     if not isinstance(items, list) or recording.get("format") != FORMAT:
@@ -329,6 +330,8 @@ def _numbered(walk: _Walk, n: int, item: Item, what: str) -> None:
 
 
 def _read(walk: _Walk, n: int, item: Item, what: str) -> None:
+    if walk.open_segment is None:
+        return
     content = walk.open_segment(str(item.get("name")))
     if content is None:
         raise _Found(n, what, Fault.MISSING)

@@ -22,7 +22,7 @@ from evaluation.evidence import Signer
 from evaluation.recorder import rtc
 from evaluation.recorder.archived import Archived, find_archived
 from evaluation.recorder.session import Session
-from evaluation.recorder.signalling import Recorder, Signalling
+from evaluation.recorder.signalling import Signalling
 from evaluation.recorder.spool import Spool
 from evaluation.recorder.tickets import Authorise
 from evaluation.recorder.uploads import Uploads
@@ -53,11 +53,12 @@ class Settings:
     port: int = 8766
     origins: tuple[str, ...] = ()
     loopback: bool = False  # everything on one machine: offer 127.0.0.1 to browsers
+    addresses: tuple[str, ...] = ()  # offered to browsers instead of all the machine has
     retained: timedelta | None = None  # how long a recording is kept under lock, from its opening
     open_sessions: Callable[[], Iterable[OpenSession]] = field(default=lambda: ())
 
 
-class RecorderProcess(Recorder):
+class RecorderProcess:
     """The sessions of this node, and what they share: engine, uploads, disk threads."""
 
     def __init__(self, settings: Settings) -> None:
@@ -75,8 +76,8 @@ class RecorderProcess(Recorder):
         )
 
     async def start(self) -> None:
-        if self.settings.loopback:
-            rtc.listen_on_loopback()
+        if self.settings.loopback or self.settings.addresses:
+            rtc.listen_on(*(["127.0.0.1"] if self.settings.loopback else []), *self.settings.addresses)
         self.uploads.start()
         self.engine.on_tick = self._tick
         self.engine.start()
@@ -96,6 +97,10 @@ class RecorderProcess(Recorder):
         for one in told.values():
             await self.begin(one.name, one.zero_ms, list(one.participants))
 
+    def runs(self, name: str) -> bool:
+        """Whether this session is being recorded (or closed) here."""
+        return name in self.sessions
+
     async def find(self, name: str) -> Session | Archived | None:
         """A session that runs here, or one that is archived."""
         running = self.sessions.get(name)
@@ -104,7 +109,7 @@ class RecorderProcess(Recorder):
     async def begin(self, name: str, zero_ms: int, participants: list[str]) -> Session | Archived:
         """Begin a session, or go on with it; one that is archived stays so."""
         async with self._beginning:
-            found = await self.find(name)
+            found = self.sessions.get(name) or await self._archived(name)
             if found is not None:
                 return found
             opened = datetime.fromtimestamp(zero_ms / 1000, UTC)
@@ -116,6 +121,16 @@ class RecorderProcess(Recorder):
             await session.open(participants)
             self.sessions[name] = session
             return session
+
+    async def _archived(self, name: str) -> Archived | None:
+        """An archived session, as far as the store answers: when it is away, recording begins all the same."""
+        if self._spool.of(name).chain_file.exists():
+            return None
+        try:
+            return await asyncio.to_thread(find_archived, self.settings.store, name)
+        except Exception as exc:  # whatever a store away from home says
+            log.error("the store does not answer whether session %s is archived: %s", name, exc)
+            return None
 
     def _tick(self) -> None:
         for name, session in list(self.sessions.items()):

@@ -33,7 +33,7 @@ def take_up(chain: Chain, spool: SessionSpool, store: Store) -> TakenUp:
     lines, laid = spool.lines(), spool.lines_laid()
     lost = not lines
     if lost:
-        lines = [canonical.encode(item) for item in pieces.read_items(store, chain.session)]
+        lines = _from_store(chain.session, store)
         laid = len(lines)
     taken = chain.restore(lines)
     if taken < len(lines):
@@ -55,6 +55,15 @@ def take_up(chain: Chain, spool: SessionSpool, store: Store) -> TakenUp:
         spool.append([line for line in added if line])
         lines += [line for line in added if line]
     return TakenUp([canonical.decode(line) for line in lines], lines, min(laid, taken), here)
+
+
+def _from_store(session: str, store: Store) -> list[bytes]:
+    """The chain as its pieces tell it; nothing when the store does not answer: recording goes before."""
+    try:
+        return [canonical.encode(item) for item in pieces.read_items(store, session)]
+    except Exception as exc:  # whatever a store away from home says
+        log.error("session %s: the store does not answer whether it began before: %s", session, exc)
+        return []
 
 
 def _orphans(session: str, store: Store, known: set[str]) -> list[tuple[Kept, bytes]]:

@@ -50,16 +50,20 @@ NACK_GENERATOR = "_RTCRtpReceiver__nack_generator"
 ESTIMATOR = "_RTCRtpReceiver__remote_bitrate_estimator"
 STREAMS = "_RTCRtpReceiver__remote_streams"
 OWN_SSRC = "_RTCRtpReceiver__rtcp_ssrc"
-host_addresses = aioice.ice.get_host_addresses
 
 
-def listen_on_loopback(*, only: bool = True) -> None:
+def listen_on(*addresses: str) -> None:
+    """Offer these addresses of this machine to browsers, and no others."""
+
+    def offered_addresses(use_ipv4: bool, use_ipv6: bool) -> list[str]:
+        return [one for one in addresses if (use_ipv6 if ":" in one else use_ipv4)]
+
+    aioice.ice.get_host_addresses = offered_addresses
+
+
+def listen_on_loopback() -> None:
     """Offer 127.0.0.1 to browsers on this very machine (demo, tests); aioice leaves it out."""
-
-    def addresses(use_ipv4: bool, use_ipv6: bool) -> list[str]:
-        return ["127.0.0.1"] if only else ["127.0.0.1", *host_addresses(use_ipv4, use_ipv6)]
-
-    aioice.ice.get_host_addresses = addresses
+    listen_on("127.0.0.1")
 
 
 def now_ms() -> float:

@@ -53,10 +53,11 @@ class _Stand:
 class Publication:
     """The sink of one sender: to the track, and on to the viewers."""
 
-    def __init__(self, session: "Session", stand: _Stand, why: str) -> None:
+    def __init__(self, session: "Session", stand: _Stand, why: str, ended: Callable[[], None]) -> None:
         self._session = session
         self._stand = stand
         self._why = why
+        self._then = ended
 
     @property
     def _current(self) -> bool:
@@ -81,6 +82,7 @@ class Publication:
             self._stand.track.reported(media, sender_ms, stamp)
 
     def ended(self, reason: str) -> None:
+        self._then()
         if self._current:
             self._stand.relay.end()
             self._stand.track.left()
@@ -118,6 +120,7 @@ class Session:
         self._events: dict[bytes, asyncio.Future[int]] = {}
         self._checked_ms = 0.0
         self._open_uploads = 0
+        self._viewers: set[Connection | None] = set()
         self._retain_until = retain_until
         self._pieces = Pieces()
         self._laying: asyncio.Task[None] | None = None
@@ -184,7 +187,9 @@ class Session:
             self._stands[track] = _Stand(Track(track, self._scribe), Relay(lambda: time.monotonic() * 1000))
         return self._stands[track]
 
-    async def publish(self, participant: str, source: str, offer: str) -> Connection:
+    async def publish(
+        self, participant: str, source: str, offer: str, ended: Callable[[], None] = lambda: None
+    ) -> Connection:
         """Record what this participant sends. An earlier connection of his for the same source ends once this one
         stands: a bad offer throws nobody out. Raises BadOffer."""
         assert not self._closing
@@ -194,7 +199,7 @@ class Session:
             why = "replaced" if before is not None else "rejoined"
             if self._resumed and stand.track.end_ms is not None and stand.publication is None:
                 why = "recorder_restarted"
-            stand.connection = await self._engine.receive(offer, Publication(self, stand, why))
+            stand.connection = await self._engine.receive(offer, Publication(self, stand, why, ended))
             if before is not None:
                 await before.close()
         return stand.connection
@@ -204,7 +209,15 @@ class Session:
         stand = self._stands.get(name) or self._stands.get(f"{name}.camera")
         if stand is None or not stand.relay.live:
             return None
-        return await self._engine.send(offer, stand.relay, ended)
+        connection: Connection | None = None
+
+        def gone() -> None:
+            self._viewers.discard(connection)
+            ended()
+
+        connection = await self._engine.send(offer, stand.relay, gone)
+        self._viewers.add(connection)
+        return connection
 
     # --- the record ---
 
@@ -282,6 +295,7 @@ class Session:
                 if stand.connection is not None:
                     await stand.connection.close()
                 stand.track.left()
+            await asyncio.gather(*(viewer.close() for viewer in list(self._viewers) if viewer is not None))
             await self._scribe.note(Kind.CLOSED, at=int(self.now_ms()))
             self._finishing = asyncio.create_task(self._archive())
 

@@ -6,7 +6,7 @@ import logging
 import re
 import secrets
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any
+from typing import Any, Protocol
 
 from aiohttp import web
 
@@ -16,25 +16,23 @@ from evaluation.recorder.engine import BadOffer, Connection
 from evaluation.recorder.session import Session
 from evaluation.recorder.spool import NAME
 from evaluation.recorder.tickets import Authorise, Ticket
+from storage.objects import OutOfReach
 
 log = logging.getLogger(__name__)
 LONGEST_OFFER = 64 * 1024
 LONGEST_EVENTS = 1024 * 1024
 SOURCES = ("camera", "screen")
+MOST_CONNECTIONS = 48  # of one participant at a time: his camera, his screen, and everybody else's
 SDP = "application/sdp"
 
 
-class Recorder:
+class Recorder(Protocol):
     """What the signalling needs of the process: its sessions, and how one begins."""
 
-    async def find(self, name: str) -> Session | Archived | None:
-        raise AssertionError
-
-    async def begin(self, name: str, zero_ms: int, participants: list[str]) -> Session | Archived:
-        raise AssertionError
-
-    def health(self) -> dict[str, Any]:
-        raise AssertionError
+    def runs(self, name: str) -> bool: ...
+    async def find(self, name: str) -> Session | Archived | None: ...
+    async def begin(self, name: str, zero_ms: int, participants: list[str]) -> Session | Archived: ...
+    def health(self) -> dict[str, Any]: ...
 
 
 def problem(status: int, code: str, detail: str = "", **headers: str) -> web.Response:
@@ -77,6 +75,8 @@ class Signalling:
             response = web.Response(status=204, headers={"Accept-Post": SDP}) if preflight else await handler(request)
         except web.HTTPException as exc:
             response = problem(exc.status, exc.reason.lower().replace(" ", "_"))
+        except OutOfReach:
+            response = problem(503, "store_away", "the store does not answer now", **{"Retry-After": "5"})
         except BadOffer as exc:
             response = problem(400, "bad_offer", str(exc)[:200])
         except Exception:
@@ -154,9 +154,11 @@ class Signalling:
         source = request.query.get("source", "camera")
         if source not in SOURCES:
             return problem(422, "unknown_source")
+        if self._too_many(ticket):
+            return problem(429, "too_many_connections", **{"Retry-After": "5"})
         number = secrets.token_urlsafe(12)
         offer = await self._offer(request)
-        connection = await session.publish(ticket.participant, source, offer)
+        connection = await session.publish(ticket.participant, source, offer, lambda: self._forget(number))
         return self._created(request, ticket, number, connection)
 
     async def whep(self, request: web.Request) -> web.Response:
@@ -168,6 +170,8 @@ class Signalling:
             return problem(403, "may_not_watch")
         if not isinstance(session, Session) or not session.is_open:
             return problem(409, "session_not_open")
+        if self._too_many(ticket):
+            return problem(429, "too_many_connections", **{"Retry-After": "5"})
         number = secrets.token_urlsafe(12)
         offer = await self._offer(request)
         name = request.match_info["name"]
@@ -175,6 +179,10 @@ class Signalling:
         if connection is None:
             return problem(409, "nobody_there", "nobody sends on this track now", **{"Retry-After": "2"})
         return self._created(request, ticket, number, connection)
+
+    def _too_many(self, ticket: Ticket) -> bool:
+        mine = [owner for owner, _ in self._connections.values() if owner.participant == ticket.participant]
+        return len(mine) >= MOST_CONNECTIONS
 
     def _forget(self, number: str) -> None:
         self._connections.pop(number, None)
@@ -213,9 +221,9 @@ class Signalling:
         fine = isinstance(zero, int) and isinstance(participants, list) and NAME.fullmatch(name)
         if not fine or not all(isinstance(one, str) and NAME.fullmatch(one) for one in participants or []):
             return problem(422, "not_a_session", "zero (UTC ms) and participants are needed")
-        known = await self._recorder.find(name)
-        session = known or await self._recorder.begin(name, int(zero or 0), list(participants or []))
-        return web.json_response(session.standing(), status=200 if known else 201)
+        known = self._recorder.runs(name)
+        session = await self._recorder.begin(name, int(zero or 0), list(participants or []))
+        return web.json_response(session.standing(), status=200 if known or not session.is_open else 201)
 
     async def _session(self, request: web.Request) -> Session | Archived:
         self._from_app(request)

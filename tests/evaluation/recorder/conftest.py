@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -14,7 +14,7 @@ from evaluation.recorder import h264, process, synthetic
 from evaluation.recorder.client import Participant
 from evaluation.recorder.session import Session
 from evaluation.recorder.tickets import Ticket
-from storage.objects import FolderStore, OutOfReach, Stored
+from storage.objects import FolderStore, Listed, OutOfReach, Stored
 
 APP = "bearer-of-the-app"
 
@@ -28,6 +28,16 @@ class Moody(FolderStore):
         if self.down:
             raise OutOfReach("the store is down")
         return super().put(key, source, **wishes)
+
+    def open(self, key: str, **range_: Any) -> BinaryIO:
+        if self.down:
+            raise OutOfReach("the store is down")
+        return super().open(key, **range_)
+
+    def list(self, prefix: str = "", **range_: Any) -> Sequence[Listed]:
+        if self.down:
+            raise OutOfReach("the store is down")
+        return super().list(prefix, **range_)
 
     def everything(self, prefix: str) -> dict[str, bytes]:
         """All that is kept under a prefix, by the rest of the name."""

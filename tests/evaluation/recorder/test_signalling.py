@@ -10,7 +10,7 @@ import aiohttp
 import pytest
 from aiortc import RTCPeerConnection
 
-from evaluation.recorder import rtc
+from evaluation.recorder import rtc, signalling
 from tests.evaluation.recorder.conftest import APP, run
 
 SDP = {"Content-Type": "application/sdp"}
@@ -237,3 +237,27 @@ def test_garbage_thrown_at_the_media_port_stops_nothing(room):
     assert [item for item in items if item["kind"] == "gap"] == []
     (segment,) = [item for item in items if item["kind"] == "segment"]
     assert segment["frames"]["audio"] > 90
+
+
+def test_nobody_opens_connections_without_end(room, monkeypatch):
+    monkeypatch.setattr(signalling, "MOST_CONNECTIONS", 3)
+
+    async def play():
+        async with room() as here, aiohttp.ClientSession() as http:
+            asked, told = await offer(), []
+            for source in ("camera", "screen", "camera", "screen", "camera"):
+                url = f"{here.url}/whip/7?source={source}"
+                told.append((await ask(http, "POST", url, "7/a/pw", asked, **SDP))[0])
+            return told
+
+    assert set(run(play())) == {201}  # a replaced connection no longer counts
+
+    async def watch():
+        async with room() as here, aiohttp.ClientSession() as http:
+            await here.participant("a").publish()
+            asked, told = await offer(direction="recvonly"), []
+            for _ in range(4):
+                told.append((await ask(http, "POST", f"{here.url}/whep/7/a", "7/b/w", asked, **SDP))[0])
+            return told
+
+    assert run(watch()) == [201, 201, 201, 429]
