@@ -122,6 +122,7 @@ class Project(Row):
     state: Mapped[State] = mapped_column(by_value(State), default=State.DRAFT, index=True)
     profile: Mapped[str] = mapped_column(String(40), default=rules.STANDARD)
     published_at: Mapped[datetime | None] = mapped_column(Moment)
+    announce_by: Mapped[datetime | None] = mapped_column(Moment)  # until when the holders may join
     closes_at: Mapped[datetime | None] = mapped_column(Moment)  # 报名截止
     result_at: Mapped[datetime | None] = mapped_column(Moment)
     objections_until: Mapped[datetime | None] = mapped_column(Moment)  # 公示截止

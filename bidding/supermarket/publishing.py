@@ -141,7 +141,7 @@ def publish(db: Session, project: Project, closes_at: datetime, *, by: Actor) ->
     the = project.rules
     if project.budget >= Money(the.number("tendering_from_fen")):
         raise TenderingIsCompulsory(limit=str(Money(the.number("tendering_from_fen"))))
-    earliest = the.period("registration").after(the.period("joining").after(clock.database(db)))
+    announce_by, earliest = latest_notice(db, the)
     if closes_at < earliest:
         raise ClosesTooSoon(earliest=earliest.astimezone(BEIJING))
     firms = db.scalar(select(func.count()).select_from(Admission).filter_by(item_id=project.item_id)) or 0
@@ -152,11 +152,11 @@ def publish(db: Session, project: Project, closes_at: datetime, *, by: Actor) ->
     number = len(project.draws) + 1
     opening = openings.begin(
         db, f"{project.number}:{SELECT}:{number}", Mode.DRAW, the.number("holders_needed"), holders,
-        closes_at, closes_at, the.period("release").after(closes_at), by=by,
+        closes_at, closes_at, the.period("release").after(db, closes_at), by=by,
     )  # fmt: skip
     capacity = max(the.number("smallest_capacity"), pool.capacity_for(firms))
     project.draws.append(Draw(purpose=SELECT, number=number, opening_id=opening.id, capacity=capacity))
-    project.closes_at = closes_at
+    project.announce_by, project.closes_at = announce_by, closes_at
     move(db, project, State.PREPARING, by=by, closes_at=closes_at, opening=opening.name)
     return project
 
@@ -171,8 +171,7 @@ def announce(db: Session, project: Project, *, keys: Keys) -> None:
         return
     now = clock.database(db)
     draw = project.draw
-    assert project.closes_at is not None
-    if project.closes_at < project.rules.period("registration").after(now.replace(microsecond=0)):
+    if project.announce_by is None or now > project.announce_by:
         openings.advance(db, draw.opening, openings.State.CANCELLED, by=SYSTEM)
         move(db, project, State.DRAFT, by=SYSTEM, reason="holders_joined_too_late")
         return
@@ -236,6 +235,12 @@ def profile_of(db: Session, project: Project) -> str:
 def rules_for(db: Session, project: Project) -> rules.Rules:
     """The rules under which a draft would be published now."""
     return rules.of(profile_of(db, project))
+
+
+def latest_notice(db: Session, the: rules.Rules) -> tuple[datetime, datetime]:
+    """Until when holders may join if published now, and the earliest close that leaves time to register."""
+    announce_by = the.period("joining").after(db, clock.database(db))
+    return announce_by, the.period("registration").after(db, announce_by)
 
 
 def owner_of(db: Session, by: Actor) -> Organisation:

@@ -63,7 +63,7 @@ def announce(db: Session, project: Project) -> None:
     winner = db.scalars(select(Organisation).filter_by(credit_code=code)).one()
     now = clock.database(db)
     project.selected_id, project.result_at = winner.id, now
-    project.objections_until = project.rules.period("objection").after(now)
+    project.objections_until = project.rules.period("objection").after(db, now)
     move(db, project, State.RESULT, by=SYSTEM, selected=winner.id, firm=code, place=draw.place + 1)
 
 
@@ -136,5 +136,5 @@ def issue(db: Session, project: Project) -> None:
     project.issued_at = now
     move(
         db, project, State.NOTICE_ISSUED, by=SYSTEM, selected=project.selected_id, code=project.check_code,
-        contract_until=project.rules.period("contract").after(now),
+        contract_until=project.rules.period("contract").after(db, now),
     )  # fmt: skip

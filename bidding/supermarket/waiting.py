@@ -1,10 +1,9 @@
 """到期 What is due in the supermarket, and the one act that does it; both safe to repeat."""
 
 from collections.abc import Sequence
-from datetime import datetime
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session
 
 from bidding.supermarket import publishing, results, selection
@@ -12,38 +11,23 @@ from bidding.supermarket.keys import Keys
 from bidding.supermarket.models import Draw, Objection, Project, State
 from ca.openings import Opening
 from ca.openings import State as OpeningState
-from storage import clock
 from storage.db import take
 
 
 def due(db: Session) -> Sequence[int]:
     """Projects whose moment has come by the database's clock and which still wait."""
     now = func.gh_clock()
+    late = (Project.state == State.PREPARING) & (Project.announce_by < now)
+    joined = (Project.state == State.PREPARING) & _opening_is(OpeningState.PUBLISHED)
     ready = (Project.state == State.REGISTRATION) & (Project.closes_at <= now)
-    opened = (
-        select(Draw.id)
-        .join(Opening)
-        .where(Draw.project_id == Project.id, Opening.state == OpeningState.COMBINED)
-        .exists()
-    )
+    drawn = (Project.state == State.POOL_COMMITTED) & _opening_is(OpeningState.COMBINED)
     unanswered = select(Objection.id).where(Objection.project_id == Project.id, Objection.answer.is_(None)).exists()
-    drawn = (Project.state == State.POOL_COMMITTED) & opened
     over = (Project.state == State.RESULT) & (Project.objections_until <= now) & ~unanswered
-    timed = db.scalars(select(Project.id).where(ready | drawn | over).order_by(Project.id)).all()
-    return [*_to_announce(db), *timed]
+    return db.scalars(select(Project.id).where(late | joined | ready | drawn | over).order_by(Project.id)).all()
 
 
-def _to_announce(db: Session) -> list[int]:
-    preparing = db.scalars(select(Project).where(Project.state == State.PREPARING).order_by(Project.id)).all()
-    if not preparing:
-        return []
-    now = clock.database(db)
-    return [project.id for project in preparing if project.draw.opening.params or _is_too_late(project, now)]
-
-
-def _is_too_late(project: Project, now: datetime) -> bool:
-    assert project.closes_at is not None
-    return project.closes_at < project.rules.period("registration").after(now.replace(microsecond=0))
+def _opening_is(state: OpeningState) -> ColumnElement[bool]:
+    return select(Draw.id).join(Opening).where(Draw.project_id == Project.id, Opening.state == state).exists()
 
 
 def settle_with(db: Session, id_: int, equipment: Any) -> None:

@@ -12,12 +12,15 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from sqlalchemy.orm import Session
+
 from ca import canonical
+from storage import calendar
 from storage.refusals import NotValid
 
 HERE = Path(__file__).parent
 STANDARD = "standard"
-SECONDS = {"seconds": 1, "hours": 3600, "days": 86400}
+SECONDS = {"seconds": 1, "hours": 3600}
 
 
 class NoSuchProfile(NotValid):
@@ -29,13 +32,20 @@ class Term:
     """A length of time as a rule gives it, with the text it comes from."""
 
     count: int
-    unit: str  # seconds, hours, days
+    unit: str  # seconds, hours, days, working_days
     article: str
 
-    def after(self, start: datetime) -> datetime:
-        """When a period that starts now is over, to the second, rounded up."""
-        end = start + timedelta(seconds=self.count * SECONDS[self.unit])
-        return end if end.microsecond == 0 else end.replace(microsecond=0) + timedelta(seconds=1)
+    def after(self, db: Session, start: datetime) -> datetime:
+        """When a period that starts at this moment is over, in whole seconds, rounded up.
+
+        Days are counted from the day after and end with the last one in Beijing; a last day that is not worked
+        moves on (政府采购质疑和投诉办法 42). Raises CalendarEnds where the calendar does not reach.
+        """
+        if self.unit in SECONDS:
+            end = start + timedelta(seconds=self.count * SECONDS[self.unit])
+            return end if end.microsecond == 0 else end.replace(microsecond=0) + timedelta(seconds=1)
+        count = {"days": calendar.after_days, "working_days": calendar.after_working_days}[self.unit]
+        return calendar.end_of(count(db, calendar.day_of(start), self.count))
 
 
 @dataclass(frozen=True)

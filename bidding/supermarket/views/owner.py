@@ -9,7 +9,7 @@ from bidding.supermarket.models import METHOD_NAMES, Objection, Project
 from bidding.supermarket.views.doors import pages, seen
 from ca.parties import Organisation
 from ca.rights import Role, allow
-from storage import clock, forms
+from storage import forms
 from storage.db import find
 from storage.forms import Code, When
 from storage.refusals import NotFound
@@ -88,7 +88,7 @@ def publication(project_id: int):
     """When the registration closes."""
     project = _mine(project_id)
     the = publishing.rules_for(g.db, project)
-    earliest = the.period("registration").after(the.period("joining").after(clock.database(g.db)))
+    _, earliest = publishing.latest_notice(g.db, the)
     return render_template("supermarket/publication.html", project=project, rules=the, earliest=earliest)
 
 

@@ -129,6 +129,9 @@ class City:
         self.pass_time(1)
         return self.settle(project)
 
+    def code(self, firm: Actor) -> str:
+        return find(self.db, parties.Organisation, firm.organisation_id).credit_code
+
     def selected(self, project: Project) -> Actor:
         return next(firm for firm in self.firms if firm.organisation_id == project.selected_id)
 

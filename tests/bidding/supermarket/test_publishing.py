@@ -1,6 +1,6 @@
 """Publishing: who may, what is refused, and what the holders must do first."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -9,6 +9,7 @@ from bidding.supermarket.models import RegionRules, State
 from ca import canonical, ecdsa, openings, parties
 from ca.draws import pool
 from ca.rights import Role
+from storage import calendar, clock
 from storage.db import find
 from storage.forms import NotFilledIn, read
 
@@ -67,16 +68,29 @@ def test_random_selection_is_refused_where_tendering_is_compulsory(city):
 
 def test_the_registration_is_never_shorter_than_the_rule(city):
     with pytest.raises(publishing.ClosesTooSoon):
-        city.submitted(closes_at=city.now() + timedelta(seconds=6))
-    assert city.submitted(closes_at=city.now() + timedelta(seconds=9)).state is State.PREPARING
+        city.submitted(closes_at=city.now() + timedelta(seconds=14))
+    assert city.submitted(closes_at=city.now() + timedelta(seconds=18)).state is State.PREPARING
 
 
 def test_a_region_without_a_word_follows_the_standard(city):
+    """One whole working day after the day of the notice: over a weekend that is three days."""
+    city.db.query(RegionRules).delete()
+    calendar.seed(city.db, 2026)
+    friday = datetime(2026, 11, 20, 3, 0, tzinfo=UTC)
+    city.pass_time(seconds=(friday - clock.database(city.db)).total_seconds())
+    monday_night = datetime(2026, 11, 23, 16, 0, tzinfo=UTC)  # midnight in Beijing
+
+    with pytest.raises(publishing.ClosesTooSoon) as no:
+        city.submitted(closes_at=monday_night - timedelta(seconds=1))
+    assert no.value.facts["earliest"] == monday_night
+    assert city.submitted(closes_at=monday_night).profile == "standard"
+
+
+def test_beyond_the_calendar_nothing_is_guessed(city):
     city.db.query(RegionRules).delete()
 
-    with pytest.raises(publishing.ClosesTooSoon):
-        city.submitted(closes_at=city.now() + timedelta(hours=24))
-    assert city.submitted(closes_at=city.now() + timedelta(hours=26)).profile == "standard"
+    with pytest.raises(calendar.CalendarEnds):
+        city.submitted(closes_at=city.now() + timedelta(days=30))
 
 
 def test_holders_must_be_of_three_bodies(city):
