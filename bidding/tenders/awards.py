@@ -42,7 +42,7 @@ class NothingToPublish(NotNow):
 
 
 class StillStandstill(NotNow):
-    says = "公示期到 {until:%Y-%m-%d %H:%M:%S}（UTC）为止，不符合{source}，现在还不能定标。"
+    says = "公示期到 {until:%Y-%m-%d %H:%M:%S}（北京时间）为止，不符合{source}，现在还不能定标。"
 
 
 class NotACandidate(NotValid):
@@ -147,7 +147,8 @@ def award(db: Session, tender: Tender, bid: Bid, *, by: Actor, reason: str = "")
     if tender.state is not State.STANDSTILL or tender.standstill_until is None:
         raise NothingToAward(state=tender.STATE_NAMES[tender.state])
     if clock.database(db) < tender.standstill_until:
-        raise StillStandstill(until=tender.standstill_until, source=tender.rules["standstill"].source)
+        until = rules.beijing(tender.standstill_until)
+        raise StillStandstill(until=until, source=tender.rules["standstill"].source)
     places = {str(other.id): line["place"] for line, other in candidates(db, tender)}
     if str(bid.id) not in places:
         raise NotACandidate

@@ -38,7 +38,7 @@ class AlreadyPublished(NotNow):
 
 
 class TooSoon(NotValid):
-    says = "时间不符合{source}：“{text}”最早应为 {earliest:%Y-%m-%d %H:%M:%S}（UTC）。请改晚投标截止时间。"
+    says = "时间不符合{source}：“{text}”最早应为 {earliest:%Y-%m-%d %H:%M:%S}（北京时间）。请改晚投标截止时间。"
 
 
 class UnlockTooShort(NotValid):
@@ -269,7 +269,7 @@ def _check_times(db: Session, tender: Tender) -> None:
     rule = told["document_to_deadline"]
     soonest = rules.earliest(rule, clock.database(db), calendar(db))
     if tender.submission_deadline < soonest:
-        raise TooSoon(source=rule.source, text=rule.text, earliest=soonest)
+        raise TooSoon(source=rule.source, text=rule.text, earliest=rules.beijing(soonest))
     rule = told["unlock_shortest"]
     if tender.unlock_until < rules.earliest(rule, tender.submission_deadline, calendar(db)):
         raise UnlockTooShort(source=rule.source, text=rule.text)

@@ -37,7 +37,7 @@ from storage.refusals import NotNow, NotValid, NotYours
 
 
 class NotUnlocking(NotNow):
-    says = "项目现在是“{state}”，不在解密时间内。解密时间为 {start:%H:%M:%S} 至 {end:%H:%M:%S}（UTC）。"
+    says = "项目现在是“{state}”，不在解密时间内。解密时间为 {start:%H:%M:%S} 至 {end:%H:%M:%S}（北京时间）。"
 
 
 class WrongKey(NotValid):
@@ -53,7 +53,7 @@ class NotSupervisor(NotYours):
 
 
 class ObjectionsFirst(NotNow):
-    says = "解密截止后须留出异议时间，{at:%H:%M:%S}（UTC）之后才能签署关闭。"
+    says = "解密截止后须留出异议时间，{at:%H:%M:%S}（北京时间）之后才能签署关闭。"
 
 
 class NothingToClose(NotNow):
@@ -179,7 +179,8 @@ def unlock(db: Session, bid: Bid, kb: str, *, by: Actor, key: PlatformKey) -> Bi
         return bid
     if tender.state is not State.UNLOCKING or not tender.submission_deadline <= now < tender.unlock_until:
         raise NotUnlocking(
-            state=tender.STATE_NAMES[tender.state], start=tender.submission_deadline, end=tender.unlock_until
+            state=tender.STATE_NAMES[tender.state], start=rules.beijing(tender.submission_deadline),
+            end=rules.beijing(tender.unlock_until),
         )
     if bid.state is not BidState.LOCKED or bid.header is None:
         raise NothingToUnlock(state=bid.STATE_NAMES[bid.state])
@@ -273,7 +274,7 @@ def close(db: Session, tender: Tender, signature: bytes, *, by: Actor, recognise
     if tender.state is not State.UNLOCKS_FROZEN:
         raise NothingToClose(state=tender.STATE_NAMES[tender.state])
     if clock.database(db) < close_from(db, tender):
-        raise ObjectionsFirst(at=close_from(db, tender))
+        raise ObjectionsFirst(at=rules.beijing(close_from(db, tender)))
     message = close_message(tender)
     verdict = _signed_by_supervisor(db, message, signature, by, recognised)
     assert tender.opening is not None

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from bidding.tenders import rules
 from bidding.tenders.bids import Registration
 from bidding.tenders.models import State, Tender
 from ca.rights import SYSTEM, Actor, Role
@@ -32,7 +33,7 @@ class NotOpenForBids(NotNow):
 
 
 class DeadlinePassed(NotNow):
-    says = "投标截止时间（{deadline:%Y-%m-%d %H:%M:%S} UTC）已过，不再接受投标。"
+    says = "投标截止时间（{deadline:%Y-%m-%d %H:%M:%S}，北京时间）已过，不再接受投标。"
 
 
 def register(db: Session, tender: Tender, *, by: Actor) -> Registration:
@@ -94,7 +95,7 @@ def still_open(db: Session, tender: Tender) -> None:
     if tender.state is not State.PUBLISHED:
         raise NotOpenForBids(state=tender.STATE_NAMES[tender.state])
     if clock.database(db) >= tender.submission_deadline:
-        raise DeadlinePassed(deadline=tender.submission_deadline)
+        raise DeadlinePassed(deadline=rules.beijing(tender.submission_deadline))
 
 
 def _bidder(by: Actor) -> int:

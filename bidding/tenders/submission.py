@@ -15,7 +15,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from bidding.tenders import receipts, registration, uploads
+from bidding.tenders import receipts, registration, rules, uploads
 from bidding.tenders.bids import Bid, BidState, Registration, Upload
 from bidding.tenders.models import State, Tender
 from bidding.tenders.recognised import Recognised
@@ -55,7 +55,7 @@ class SignatureTooLong(NotValid):
 class TooLate(NotNow):
     """The last byte came after the deadline; that it came is kept as evidence."""
 
-    says = "投标截止时间（{deadline:%Y-%m-%d %H:%M:%S} UTC）已过，文件于 {at:%H:%M:%S} 收齐，依法拒收。"
+    says = "投标截止时间（{deadline:%Y-%m-%d %H:%M:%S}，北京时间）已过，文件于 {at:%H:%M:%S} 收齐，依法拒收。"
     keeps = True
 
 
@@ -94,7 +94,7 @@ def hand_in(
     if bid.received_at >= tender.submission_deadline:
         bid.object_key = None
         move(db, bid, BidState.LATE_REJECTED, by=SYSTEM, received_at=bid.received_at)
-        raise TooLate(deadline=tender.submission_deadline, at=bid.received_at)
+        raise TooLate(deadline=rules.beijing(tender.submission_deadline), at=rules.beijing(bid.received_at))
     return bid
 
 

@@ -135,6 +135,11 @@ def last(rule: Rule, start: datetime, calendar: Calendar) -> datetime:
     raise AssertionError("a calendar without working days")
 
 
+def beijing(moment: datetime) -> datetime:
+    """The same moment on a Beijing clock, as sentences to people tell it."""
+    return moment.astimezone(SHANGHAI)
+
+
 def _counted(rule: Rule, start: datetime, calendar: Calendar) -> date:
     day = start.astimezone(SHANGHAI).date()
     if rule.unit is Unit.DAYS:
