@@ -2,6 +2,7 @@
 const SHA = { name: "SHA-256" };
 const START = "0".repeat(64);
 const FORMAT = "gongheng/recording/1";
+const KINDS = new Set(["opened", "init", "segment", "gap", "event", "resumed", "checkpoint", "closed"]);
 const P = 2n ** 256n - 2n ** 224n + 2n ** 192n + 2n ** 96n - 1n; // P-256, FIPS 186-5
 const B = 0x5ac635d8aa3a93e7b3ebbd55769886bc651d06b0cc53b0f63bce3c3e27d2604bn;
 
@@ -81,45 +82,92 @@ export async function root(leaves) {
   return hex(level[0]);
 }
 
+class Bad extends Error {
+  constructor(n, what, fault) {
+    super(fault);
+    Object.assign(this, { n, what, fault });
+  }
+}
+
+// Do the manifest's own leaf hashes make the root that was signed? Then they tell which item is bad.
+async function leavesHold(items, leaves) {
+  const last = items.at(-1);
+  if (last?.kind !== "closed" || leaves.some((one) => !/^[0-9a-f]{64}$/.test(one)) || !(await signed(last))) return false;
+  return (await root(leaves.slice(0, -1).map(bytes))) === last.root;
+}
+
 // Judges the items, not yet the segments: {items, segments, gaps, bad: null | {n, what, fault}}.
 export async function judge(recording, { key = "", progress = () => undefined } = {}) {
-  const found = { items: recording.items.length, segments: 0, gaps: 0, bad: null };
-  const stop = (n, what, fault) => ({ ...found, bad: { n, what, fault } });
-  if (recording.format !== FORMAT || !Array.isArray(recording.items)) return stop(0, "manifest", "malformed");
-  const numbers = {};
-  const leaves = [];
-  let before = START;
-  for (const [n, item] of recording.items.entries()) {
-    const what = item?.name ?? item?.kind ?? "item";
-    let line;
-    try { line = canonical(item); } catch { return stop(n, "item", "malformed"); }
-    const told = recording.leaves?.[n];
-    const mine = await leaf(line);
-    if (told && told !== hex(mine)) return stop(n, what, "altered");
-    if (item.n !== n) return stop(n, item.n > n ? "item" : what, item.n > n ? "missing" : "out_of_order");
-    if (item.session !== recording.session) return stop(n, what, "altered");
-    if (item.prev !== before) return stop(told ? n : Math.max(0, n - 1), what, "altered");
-    if ((n === 0) !== (item.kind === "opened")) return stop(n, what, n ? "out_of_order" : "missing");
-    if (item.kind === "segment") {
-      if (item.seq !== (numbers[item.track] ?? 0) + 1) return stop(n, what, "missing");
-      numbers[item.track] = item.seq;
-      found.segments += 1;
+  const items = Array.isArray(recording.items) ? recording.items : [];
+  const walk = { key, session: recording.session, before: START, seen: [], numbers: {}, starts: {}, segments: 0, gaps: 0 };
+  let bad = null;
+  try {
+    if (recording.format !== FORMAT || !Array.isArray(recording.items)) throw new Bad(0, "manifest", "malformed");
+    walk.size = items.length;
+    walk.leaves = Array.isArray(recording.leaves) && recording.leaves.length === items.length ? recording.leaves : [];
+    walk.leavesHold = walk.leaves.length > 0 && await leavesHold(items, walk.leaves);
+    for (const [n, item] of items.entries()) {
+      await step(walk, n, item);
+      if (n % 250 === 0) progress(n);
     }
-    if (item.kind === "gap") found.gaps += 1;
-    if (item.kind === "checkpoint" || item.kind === "closed") {
-      if ((key && item.key !== key) || !(await signed(item))) return stop(n, what, "forged");
-    }
-    if (item.kind === "closed") {
-      if (item.root !== await root(leaves)) return stop(n, what, "altered");
-      if (canonical(item.tracks) !== canonical(numbers)) return stop(n, what, "missing");
-      if (n !== recording.items.length - 1) return stop(n + 1, "item", "out_of_order");
-    }
-    leaves.push(mine);
-    before = await sha256(encoder.encode(line));
-    if (n % 250 === 0) progress(n);
+    if (items.at(-1)?.kind !== "closed") throw new Bad(items.length, "closed", "cut");
+  } catch (found) {
+    if (!(found instanceof Bad)) throw found;
+    bad = { n: found.n, what: found.what, fault: found.fault };
   }
-  if (recording.items.at(-1)?.kind !== "closed") return stop(recording.items.length, "closed", "cut");
-  return found;
+  return { items: items.length, segments: walk.segments, gaps: walk.gaps, bad };
+}
+
+async function step(walk, n, item) {
+  let line;
+  try { line = canonical(item); } catch { throw new Bad(n, "item", "malformed"); }
+  if (!KINDS.has(item.kind)) throw new Bad(n, "item", "malformed");
+  const what = item.name || item.kind;
+  const mine = await leaf(line);
+  if (walk.leavesHold && walk.leaves[n] !== hex(mine)) {
+    throw new Bad(n, what, walk.leaves.includes(hex(mine)) ? "out_of_order" : "altered");
+  }
+  if (item.n !== n) {
+    const ahead = Number.isInteger(item.n) && item.n > n;
+    throw new Bad(n, ahead ? "item" : what, ahead ? "missing" : "out_of_order");
+  }
+  if (item.session !== walk.session) throw new Bad(n, what, "altered");
+  if (item.prev !== walk.before) throw unbound(walk, n, what, mine);
+  await judgeItem(walk, n, item, what);
+  walk.before = await sha256(encoder.encode(line));
+  walk.seen.push(mine);
+}
+
+// Two items do not fit together. Which of them is bad? The leaf hashes tell; without them, the earlier.
+function unbound(walk, n, what, mine) {
+  const beforeStands = n > 0 && hex(walk.seen[n - 1]) === walk.leaves[n - 1];
+  if (n === 0 || walk.leavesHold || (beforeStands && hex(mine) !== walk.leaves[n])) return new Bad(n, what, "altered");
+  return new Bad(n - 1, "item", "altered");
+}
+
+async function judgeItem(walk, n, item, what) {
+  if (n === 0 && item.kind !== "opened") throw new Bad(n, what, "missing");
+  if (n > 0 && item.kind === "opened") throw new Bad(n, what, "out_of_order");
+  if (item.kind === "segment") numbered(walk, n, item, what);
+  if (item.kind === "gap") walk.gaps += 1;
+  if (item.kind === "checkpoint" || item.kind === "closed") {
+    if ((walk.key && item.key !== walk.key) || !(await signed(item))) throw new Bad(n, what, "forged");
+  }
+  if (item.kind === "closed") {
+    if (item.root !== await root(walk.seen)) throw new Bad(n, what, "altered");
+    if (canonical(item.tracks) !== canonical(walk.numbers)) throw new Bad(n, what, "missing");
+    if (n !== walk.size - 1) throw new Bad(n + 1, "item", "out_of_order");
+  }
+}
+
+function numbered(walk, n, item, what) {
+  if (typeof item.track !== "string" || !Number.isInteger(item.seq) || !Number.isInteger(item.t0)) throw new Bad(n, what, "malformed");
+  const last = walk.numbers[item.track] ?? 0;
+  if (item.seq !== last + 1) throw new Bad(n, what, item.seq > last ? "missing" : "out_of_order");
+  if (item.t0 < (walk.starts[item.track] ?? 0)) throw new Bad(n, what, "out_of_order");
+  walk.numbers[item.track] = item.seq;
+  walk.starts[item.track] = item.t0;
+  walk.segments += 1;
 }
 
 // Is this what the chain says of the file? Empty when it is, else the fault.
