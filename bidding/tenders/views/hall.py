@@ -186,7 +186,7 @@ def told(tender: Tender) -> dict:
         "faults": FAULTS, "steps": story.hall_steps(tender), "bid": bid, "is_mine": is_mine(tender), "now_": now(),
         "is_live": tender.state in LIVE, "is_hall_open": tender.state in acts.HALL_OPEN, "OPENED": OPENED,
         "is_supervisor": g.actor is not None and g.actor.is_a(Role.SUPERVISOR),
-        "unlocked": sum(line.is_unlocked for line in lines),
+        "reason": story.reason(tender), "unlocked": sum(line.is_unlocked for line in lines),
         "has_transcript": tender.close is not None and tender.state in evidence.TRANSCRIBED,
     }  # fmt: skip
 

@@ -52,7 +52,7 @@ def show(tender_id: int):
         story=story.told(g.db, tender), is_bidder=g.actor is not None and g.actor.is_a(Role.BIDDER),
         is_supervisor=g.actor is not None and g.actor.is_a(Role.SUPERVISOR), is_over=story.is_over(tender),
         contract=contract if contract and _is_party(tender, contract) else None,
-        candidates=story.candidates(g.db, tender), waiting=_waiting(tender), now_=now(),
+        candidates=story.candidates(g.db, tender), waiting=_waiting(tender), reason=story.reason(tender), now_=now(),
     )  # fmt: skip
 
 

@@ -95,6 +95,11 @@ def next_step(tender: Tender, now: datetime) -> Step | None:
     return Step(_(title), _(text), getattr(tender, moment) if moment else None)
 
 
+def reason(tender: Tender) -> str | None:
+    """Why it failed or was called off: our own sentences in the page's language, people's words as they are."""
+    return _(tender.reason) if tender.reason else None
+
+
 def is_over(tender: Tender) -> bool:
     """Whether nothing more will happen."""
     return tender.state in OVER

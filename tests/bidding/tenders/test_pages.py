@@ -362,6 +362,44 @@ def test_other_buyers_find_nothing(client, stage, path):
     page(client, other, path.format(tender.id), 404)
 
 
+HOSTILE = "因预算下调100%终止 %(x)s {y} <b>{{ 7*7 }}</b> \u202e=1+1"
+
+
+def test_hostile_words_are_inert(client, stage):
+    """H11: percent signs, braces, tags, templates in every field that people fill in."""
+    buyer = stage.buyer()
+    holders = stage.holders(buyer)
+    stage.db.flush()
+    tender = stage.published(buyer, name=HOSTILE[:80], description=HOSTILE)
+    bids = [stage.submit(tender, stage.bidder()) for _ in range(3)]
+    stage.frozen(tender)
+    stage.db.flush()
+    bidder = stage.db.get(Person, bids[0].person_id)
+    post(client, bidder, f"/tenders/{tender.id}/objections/new", words=HOSTILE)
+    post(client, buyer, f"/tenders/{tender.id}/cancellation", reason=HOSTILE)
+    assert fresh(stage, tender).state is State.CANCELLED
+    for path in ("/tenders", f"/tenders/{tender.id}", f"/tenders/{tender.id}/hall"):
+        for language in ("zh", "en"):
+            text = ok(client.get(f"{path}?lang={language}")).get_data(as_text=True)
+            assert "49" not in re.findall(r"终止 (.*)", text)[:1]
+            assert "<b>{{" not in text
+            assert "&lt;b&gt;{{ 7*7 }}" in text or path == "/tenders"
+    assert len(holders) == 5
+
+
+@pytest.mark.parametrize("path", ["/tenders", "/tenders/{}", "/tenders/{}/registration", "/tenders/{}/bids/new"])
+def test_english_pages_have_no_chinese_left(client, stage, path):
+    tender, bidder = stage.published(name="Road", description="Works"), stage.bidder()
+    stage.upload(tender, bidder, b"x")
+    stage.db.flush()
+    client.login(bidder)
+    text = ok(client.get(path.format(tender.id) + "?lang=en")).get_data(as_text=True)
+    body = re.sub(r"<(header|footer).*?</\1>|<script.*?</script>", "", text, flags=re.S)
+    left = set(re.findall(r">([^<]*[\u4e00-\u9fff][^<]*)<", body))
+    names = {"招标人", "持有人", "投标人", "招标文件.pdf", "示例", "大写", "下载"}
+    assert {words.strip() for words in left if not any(name in words for name in names)} == set()
+
+
 def everything_seen(client, stage, tender, people):
     """What each of these people can get of a tender, through every door that answers."""
     seen = {}
