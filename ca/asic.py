@@ -302,7 +302,7 @@ class _Reader:
         self._now = ["", "", ""]
 
     def run(self, raw: bytes) -> None:
-        parser = expat.ParserCreate(namespace_separator=" ")
+        parser = expat.ParserCreate("utf-8", " ")  # whatever else it may claim to be
         parser.buffer_text = True
         for clever in ("StartDoctypeDecl", "EntityDecl", "ExternalEntityRef", "ProcessingInstruction"):
             setattr(parser, f"{clever}Handler", self._refuse)

@@ -320,7 +320,7 @@ def _arithmetic(signed: _Signed, signer: Certificate, content: Content, policy: 
     try:
         intact = attributes.check(signed.info, plain, signed.content_type, signer) == digest
         reasons += [] if intact else ["content_changed"]
-    except (attributes.BadAttributes, ValueError, TypeError, KeyError):
+    except Exception:  # BadAttributes, or whatever the parser of foreign bytes stumbles over
         intact, reasons = False, [*reasons, "bad_attributes"]
     return _Found(intact, holds, known, named, tuple(reasons))
 
@@ -379,7 +379,7 @@ def _looks_like_attributes(content: Content) -> bool:
         return False
     try:
         kinds = {attribute["type"].native for attribute in cms.CMSAttributes.load(head, strict=True)}
-    except (ValueError, TypeError, KeyError):
+    except Exception:  # foreign bytes: whatever it is, it is no set of attributes
         return False
     return "message_digest" in kinds or "content_type" in kinds
 

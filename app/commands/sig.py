@@ -241,6 +241,38 @@ def verify_signature(
     _finish(found.good)
 
 
+@sig.command("pdf")
+@click.argument("pdf", type=click.File("rb"))
+@trust_option
+@crl_option
+@any_revocation
+@at_option
+@as_json
+@lang
+def verify_pdf(
+    pdf: Any, trust_folder: Path, crl_folders: Sequence[Path], revocation: str | None, at: datetime | None,
+    as_json: bool, lang: str,
+) -> None:  # fmt: skip
+    """Check every signature inside a PDF (PAdES), and what was added after it.
+
+    \b
+    Example:
+      gongheng sig pdf letter-of-award.pdf --trust cas/trust --crl cas/crl
+    """
+    from ca import pdf_signatures  # loads pyhanko: only who asks about a PDF waits for it
+
+    trust, say = _trust(trust_folder, revocation), speaker(lang)
+    found = pdf_signatures.verify_pdf(pdf.read(), trust=trust, at=at or datetime.now(UTC), crls=_lists(crl_folders))
+    if as_json:
+        click.echo(json.dumps(found.as_facts(), ensure_ascii=False, indent=2))
+        _finish(found.good)
+    _show("PDF核验", found.good, [] if found.signatures else [("问题", say("没有签名"))], say)
+    for one in found.signatures:
+        covers = [("覆盖当时的整个文件", _yes(one.whole, say)), ("此后只增加过签名", _yes(one.unchanged, say))]
+        _show(one.field, one.good, [*verdict_lines(one.verdict, say), *covers], say)
+    _finish(found.good)
+
+
 @sig.command("make")
 @click.argument("content", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @key_options

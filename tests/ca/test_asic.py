@@ -141,6 +141,7 @@ def test_the_manifest_to_be_bent_is_good():
         (b"</ds:DigestValue>", b"!</ds:DigestValue>"),
         (b"uri.etsi.org", b"uri.example.org"),
         (b"<?xml", b"<xml"),
+        (b"UTF-8", b"UTF-9" + bytes(1)),
         (GOOD_MANIFEST, b""),
         (GOOD_MANIFEST, b"\xff\xfe" + "x".encode("utf-16-le")),
     ],

@@ -41,7 +41,7 @@ def by_pyhanko(signature, kind):
         return validate_sig_integrity(
             body["signer_infos"][0], bidder(kind).certificate.asn1, "data", digest, sig_validator=Validator()
         )
-    except (SignatureValidationError, ValueError, TypeError) as error:
+    except (SignatureValidationError, ValueError, TypeError, IndexError) as error:
         return type(error).__name__
 
 
@@ -92,6 +92,7 @@ WRONG = {
         "signing_certificate_v2",
         meaning(OTHER.der, issuer_serial={"issuer": [], "serial_number": 5}),
     ),
+    "no certificate in it": instead("signing_certificate_v2", [tsp.SigningCertificateV2({"certs": []})]),
     "two times": more("signing_time", [cms.Time(name="utc_time", value=AT), cms.Time(name="utc_time", value=AT)]),
     "unknown attribute twice": lambda said: [*said, *[("1.2.3.4", [core.Null()])] * 2],
     "another algorithm": more("cms_algorithm_protection", [

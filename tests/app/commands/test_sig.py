@@ -5,6 +5,7 @@ import json
 from datetime import timedelta
 
 import pytest
+import typst
 from asn1crypto import pem
 from click.testing import CliRunner
 
@@ -13,6 +14,7 @@ from bidding.tenders.price import read_price
 from ca import asic, revocation, signatures, strict_zip
 from ca.asic import Container
 from ca.keys import KeyKind
+from ca.pdf_signatures import sign_pdf
 from tests.ca.paper import AT, CODE, NAME, bidder, cas, lists
 
 KINDS = list(KeyKind)
@@ -179,6 +181,22 @@ def test_locked_keys(place, tmp_path):
     assert run(sig.sig, *words).exit_code == 2
     assert run(sig.sig, *words, "--password-file", tmp_path / "password").exit_code == 0
     assert checked(place, tmp_path / "out.p7s", "--at", MOMENT).exit_code == 0
+
+
+def test_pdf(place, tmp_path):
+    issued = bidder(KeyKind.RSA)
+    plain = typst.compile(b"one page", format="pdf")
+    (tmp_path / "plain.pdf").write_bytes(plain)
+    (tmp_path / "signed.pdf").write_bytes(sign_pdf(plain, issued.key, issued.certificate, issued.chain, field="One"))
+    (tmp_path / "junk.pdf").write_bytes(b"junk")
+    words = ["--trust", place / "trust", "--crl", place / "crl", "--at", MOMENT]
+
+    good = run(sig.sig, "pdf", tmp_path / "signed.pdf", *words, "--lang", "en")
+    assert good.exit_code == 0, good.output
+    assert "Covers the whole file as it then was：yes" in good.output
+    assert json.loads(run(sig.sig, "pdf", tmp_path / "signed.pdf", *words, "--json").output)["good"] is True
+    assert run(sig.sig, "pdf", tmp_path / "plain.pdf", *words).exit_code == 1
+    assert run(sig.sig, "pdf", tmp_path / "junk.pdf", *words).exit_code == 2
 
 
 def test_everything_that_is_said_has_its_english():
