@@ -13,6 +13,11 @@ from pathlib import Path
 
 from ca.ecdsa import Key, PlatformKey
 from storage.forms import BEIJING
+from storage.refusals import NotNow
+
+
+class KeyGone(NotNow):
+    says = "这一天的日密钥不在，报名记录无法读取。请联系交易中心。"
 
 
 @dataclass(frozen=True)
@@ -21,17 +26,25 @@ class DayKeys:
 
     folder: Path
 
-    def of(self, published_at: datetime) -> bytes:
-        """The key of the day of this moment in Beijing, made at its first use; processes agree on it."""
-        day = published_at.astimezone(BEIJING).date()
-        file = self.folder / f"{day.isoformat()}.key"
+    def prepare(self, published_at: datetime) -> None:
+        """Make the key of the day of this moment in Beijing, if there is none yet; processes agree on it."""
+        file = self._file(published_at.astimezone(BEIJING).date())
         if not file.exists():
             self._make(file)
-        return bytes.fromhex(file.read_text().strip())
+
+    def of(self, published_at: datetime) -> bytes:
+        """The key of the day of this moment. Raises KeyGone: a new one would only hide that cells are lost."""
+        try:
+            return bytes.fromhex(self._file(published_at.astimezone(BEIJING).date()).read_text().strip())
+        except FileNotFoundError:
+            raise KeyGone from None
+
+    def _file(self, day: date) -> Path:
+        return self.folder / f"{day.isoformat()}.key"
 
     def destroy(self, day: date) -> None:
         """Overwrite and remove the key of a day. Safe to repeat."""
-        file = self.folder / f"{day.isoformat()}.key"
+        file = self._file(day)
         if file.exists():
             file.write_text("0" * 64 + "\n")
             file.unlink()

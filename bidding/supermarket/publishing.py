@@ -192,6 +192,7 @@ def announce(db: Session, project: Project, *, keys: Keys) -> None:
         "owner": owner.sign(signed).hex(),
         "platform": keys.platform.sign(signed).hex(),
     }
+    keys.days.prepare(now)
     project.published_at = now
     move(
         db,

@@ -50,6 +50,9 @@ def write(db: Session, row: Row) -> Answer:
     bind = db.get_bind()
     if not isinstance(bind, Engine):
         return _insert(db, [row])[0]
+    changed = [*db.new, *db.dirty, *db.deleted]
+    assert not changed, "a registration changes no row of its own request"
+    db.commit()  # ends the request's reading: its connection serves others while this one waits
     return _writer(bind).queue(row).result(timeout=LONGEST_WAIT_SECONDS)
 
 

@@ -4,7 +4,7 @@ A registration writes no journal entry, no message and no job, and touches no ro
 trace is a cell (`ca.draws.registration`) among the cells of all projects.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -152,7 +152,9 @@ def withdraw(db: Session, project: Project, secret: bytes, *, keys: Keys, by: Ac
     body = cells.withdraw(project.number, firm.credit_code, standing.live.entry, secret=secret)
     if not cells.withdrawal_holds(body, standing.live.body):
         raise WrongSecret
-    _written(db, _sealed(day_key, body), _once_withdrawn(day_key, project, firm, standing.generation), project)
+    _written(
+        db, _sealed(day_key, body), _once_withdrawn(day_key, project, firm.credit_code, standing.generation), project
+    )
 
 
 def receipt(db: Session, project: Project, *, keys: Keys, by: Actor) -> Receipt | None:
@@ -172,20 +174,29 @@ def firm_of(db: Session, actor: Actor) -> Organisation:
 
 
 def of_project(db: Session, project: Project, keys: Keys) -> list[cells.Cell]:
-    """Every registration and withdrawal of a project, ascending by entry. Only the close may ask."""
+    """Every registration and withdrawal of a project, ascending by entry. Only the close may ask.
+
+    Looked up firm by firm among those that hold the item: with the day key each has one value to look for, so
+    the time does not depend on how many cells all projects have together.
+    """
     assert project.published_at is not None
     day_key = keys.days.of(project.published_at)
-    since = project.published_at.replace(minute=0, second=0, microsecond=0)
-    rows = db.execute(select(Cell.cell).where(Cell.hour >= since).order_by(Cell.entry)).scalars()
-    return [cell for cell in _opened(day_key, rows) if cell.body["project"] == project.number]
+    holding = select(Admission.organisation_id).filter_by(item_id=project.item_id)
+    firms = db.scalars(select(Organisation.credit_code).where(Organisation.id.in_(holding))).all()
+    found: list[cells.Cell] = []
+    generation = 0
+    while firms:
+        registered = _read(db, day_key, {cells.once(day_key, project.number, code, generation) for code in firms})
+        codes = [cell.body["firm"] for cell in registered]
+        gone = _read(db, day_key, {_once_withdrawn(day_key, project, code, generation) for code in codes})
+        found += registered + gone
+        firms, generation = [cell.body["firm"] for cell in gone], generation + 1
+    return sorted(found, key=lambda cell: cell.entry)
 
 
-def _opened(day_key: bytes, rows: Sequence[bytes] | Any) -> Iterator[cells.Cell]:
-    for raw in rows:
-        try:
-            yield cells.open_cell(day_key, bytes(raw))
-        except NotRegistration:
-            continue  # another day's key: another project's cell
+def _read(db: Session, day_key: bytes, wanted: set[bytes]) -> list[cells.Cell]:
+    rows = db.scalars(select(Cell.cell).where(Cell.once.in_(wanted)))
+    return [cells.open_cell(day_key, bytes(raw)) for raw in rows]
 
 
 def _open_for(db: Session, project: Project, keys: Keys) -> bytes:
@@ -233,12 +244,12 @@ def _stand(db: Session, day_key: bytes, project: Project, firm: Organisation) ->
         raw = db.scalar(select(Cell.cell).filter_by(once=once))
         if raw is None:
             return Standings(generation, None)
-        withdrawn = _once_withdrawn(day_key, project, firm, generation)
+        withdrawn = _once_withdrawn(day_key, project, firm.credit_code, generation)
         if db.scalar(select(Cell.entry).filter_by(once=withdrawn)) is None:
             return Standings(generation, cells.open_cell(day_key, bytes(raw)))
         generation += 1
 
 
-def _once_withdrawn(day_key: bytes, project: Project, firm: Organisation, generation: int) -> bytes:
+def _once_withdrawn(day_key: bytes, project: Project, code: str, generation: int) -> bytes:
     """Unique like `once`, for the withdrawal of that generation."""
-    return mac(day_key, "once-withdrawn", project.number, firm.credit_code, generation)
+    return mac(day_key, "once-withdrawn", project.number, code, generation)

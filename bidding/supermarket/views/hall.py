@@ -104,10 +104,13 @@ def steps(project: Project, draw: Draw) -> list[dict[str, Any]]:
 
 
 def _contributors(draw: Draw) -> str:
-    there = [_(each["name"]) for each in story.sealed(draw) if each["sealed"]]
-    missing = [_(each["name"]) for each in story.sealed(draw) if not each["sealed"]]
-    words = _("已密封：%(names)s。", names=_("、").join(there)) if there else ""
-    return words + (_("还没有：%(names)s。", names=_("、").join(missing)) if missing else "")
+    there: list[str] = []
+    missing: list[str] = []
+    for each in story.sealed(draw):
+        words = each["name"]
+        (there if each["sealed"] else missing).append(_(words))
+    sealed = _("已密封：%(names)s。", names=_("、").join(there)) if there else ""
+    return sealed + (_("还没有：%(names)s。", names=_("、").join(missing)) if missing else "")
 
 
 def _holders(opening: Opening) -> str:

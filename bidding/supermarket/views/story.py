@@ -47,7 +47,8 @@ def timeline(db: Session, project: Project) -> list[dict[str, Any]]:
 
 def _note(act: str, facts: Mapping[str, Any]) -> str:
     if act == "contribution.sealed":
-        return _(LABEL_NAMES[facts["label"]])
+        words = LABEL_NAMES[facts["label"]]
+        return _(words)
     return ""
 
 

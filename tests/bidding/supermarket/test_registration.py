@@ -6,7 +6,8 @@ import pytest
 from sqlalchemy import select, text
 
 from bidding.supermarket import catalogue, publishing, registration
-from bidding.supermarket.models import CELL_BYTES, Admission, Cell, Standing
+from bidding.supermarket.keys import KeyGone
+from bidding.supermarket.models import CELL_BYTES, Admission, Cell, Standing, State
 from ca import canonical, ecdsa
 from ca.draws import registration as cells
 from ca.parties import Organisation
@@ -14,6 +15,7 @@ from ca.rights import Actor, Role
 from ca.tagged import H
 from storage import clock, journal
 from storage.db import find
+from storage.forms import BEIJING
 
 
 def cells_of(city) -> list[bytes]:
@@ -225,14 +227,19 @@ def test_two_projects_of_one_day_share_the_table_and_nothing_else(city):
     assert registration.receipt(city.db, two, keys=city.keys, by=city.firms[0]) is None
 
 
-def test_a_destroyed_day_key_ends_all_reading(city):
+def test_a_destroyed_day_key_ends_all_reading_and_is_never_replaced(city):
     project = city.published()
     city.register(project)
-    from storage.forms import BEIJING
-
     city.keys.days.destroy(project.published_at.astimezone(BEIJING).date())
 
-    assert registration.of_project(city.db, project, city.keys) == []
+    with pytest.raises(KeyGone):
+        registration.of_project(city.db, project, city.keys)
+    with pytest.raises(KeyGone):
+        city.register(project, city.firms[0])
+    city.pass_time(1)
+    with pytest.raises(KeyGone):
+        city.settle(project)
+    assert project.state is State.REGISTRATION
 
 
 def test_no_act_of_registration_is_journalled(city):
