@@ -1,5 +1,6 @@
 """Frames in, segments out: cuts, gaps, what is done when the camera is silent."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -291,6 +292,20 @@ def test_a_very_long_silence_does_not_pile_up(track, shelf):
     assert [(gap["media"], gap["reason"], gap["duration"] // 1000) for gap in shelf.gaps] == [
         ("audio", "silent", 60), ("video", "silent", 60),
     ]  # fmt: skip
+
+
+def test_twenty_minutes_need_no_more_memory_than_five(track, shelf):
+    def resident() -> int:
+        return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+    camera = Camera(track)
+    camera.run(300)
+    before = resident()
+    camera.run(900)
+
+    assert resident() - before < 8 * 2**20
+    assert len(shelf.segments) > 290
+    assert shelf.gaps == []
 
 
 @pytest.mark.parametrize(("packet", "ms"), [
