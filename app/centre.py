@@ -5,6 +5,7 @@ children. A child that dies is started again (with a growing pause); when this p
 dies, the children die with it.
 """
 
+import contextlib
 import ctypes
 import os
 import signal
@@ -63,10 +64,8 @@ class Child:
     def end(self, sign: int) -> None:
         """Send a signal to the process and its own children."""
         if self.process is not None and self.process.poll() is None:
-            try:
+            with contextlib.suppress(ProcessLookupError):
                 os.killpg(self.process.pid, sign)
-            except ProcessLookupError:
-                pass
 
 
 @dataclass

@@ -3,6 +3,7 @@
 Every setting is documented in `docs/operating.md`; a test compares the two.
 """
 
+import contextlib
 import secrets
 from enum import StrEnum
 from pathlib import Path
@@ -74,9 +75,7 @@ class Settings(BaseSettings):
             made = file.with_name(f".{name}.{secrets.token_hex(4)}")
             made.touch(mode=0o600)
             made.write_text(secrets.token_hex(32))
-            try:
+            with contextlib.suppress(FileExistsError):  # the first of several processes wins
                 file.hardlink_to(made)
-            except FileExistsError:
-                pass
             made.unlink()
         return bytes.fromhex(file.read_text().strip())

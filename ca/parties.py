@@ -103,8 +103,9 @@ def add_organisation(db: Session, name: str, credit_code: str, region: Region | 
 
 
 def add_person(
-    db: Session, name: str, login: str, *roles: Role, organisation: Organisation | None = None, region: Region | None = None
-) -> Person:
+    db: Session, name: str, login: str, *roles: Role,
+    organisation: Organisation | None = None, region: Region | None = None,
+) -> Person:  # fmt: skip
     """A person with roles; the password is set apart (`ca.login.set_password`)."""
     person = Person(
         name=name,

@@ -4,6 +4,7 @@ Each is bound to one audience, signed with HS256 by a key that stands in a file 
 can be taken back: its number stands in a row that is looked at on each use.
 """
 
+import contextlib
 import secrets
 import uuid
 from datetime import datetime, timedelta
@@ -51,10 +52,8 @@ class Tokens:
             made = key_file.with_name(f".{key_file.name}.{secrets.token_hex(4)}")
             made.touch(mode=0o600)
             made.write_text(secrets.token_hex(32))
-            try:
-                key_file.hardlink_to(made)  # the first of several processes wins
-            except FileExistsError:
-                pass
+            with contextlib.suppress(FileExistsError):  # the first of several processes wins
+                key_file.hardlink_to(made)
             made.unlink()
         self._key = bytes.fromhex(key_file.read_text().strip())
         assert len(self._key) >= 32

@@ -39,7 +39,7 @@ class NotFilledIn(NotValid):
 
 def read(model: type[M], given: Mapping[str, Any]) -> M:
     """The checked form; blank fields count as not filled in, and several values make a list."""
-    filled = {}
+    filled: dict[str, Any] = {}
     for name, field in model.model_fields.items():
         if get_origin(field.annotation) is list and hasattr(given, "getlist"):
             filled[name] = [value for value in given.getlist(name) if value.strip()]
@@ -96,7 +96,10 @@ def _checked(make: Callable[[Any], Any], kind: type) -> BeforeValidator:
 
 # Field types for forms and API bodies alike.
 Yuan = Annotated[
-    Any, _checked(Money.yuan, Money), PlainSerializer(str), WithJsonSchema({"type": "string", "pattern": r"^-?\d+(\.\d{1,2})?$"})
+    Any,
+    _checked(Money.yuan, Money),
+    PlainSerializer(str),
+    WithJsonSchema({"type": "string", "pattern": r"^-?\d+(\.\d{1,2})?$"}),
 ]
 When = Annotated[datetime, _checked(moment, datetime)]
 Code = Annotated[Any, _checked(CreditCode, CreditCode), PlainSerializer(str), WithJsonSchema({"type": "string"})]

@@ -81,7 +81,8 @@ def record(db: Session, file: str, act: str, *, by: Author | None, **facts: Any)
     Two writers of one file queue on a lock of that file, so numbers and times ascend together.
     """
     db.execute(text("SELECT pg_advisory_xact_lock(hashtextextended(:file, 0))"), {"file": f"journal/{file}"})
-    last = db.execute(select(Entry.number, Entry.hash).filter_by(file=file).order_by(Entry.number.desc()).limit(1)).first()
+    newest = select(Entry.number, Entry.hash).filter_by(file=file).order_by(Entry.number.desc()).limit(1)
+    last = db.execute(newest).first()
     entry = Entry(
         file=file,
         number=last.number + 1 if last else 1,

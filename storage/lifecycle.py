@@ -1,6 +1,5 @@
 """States are a table on the model; `move` is the only hand that changes one."""
 
-from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any, ClassVar, Protocol
 
@@ -17,8 +16,8 @@ class WrongState(NotNow):
 class Lives(Protocol):
     """A thing with a life: its state, the moves it may make, and the journal file that tells them."""
 
-    MOVES: ClassVar[Mapping[Any, set[Any]]]
-    STATE_NAMES: ClassVar[Mapping[Any, str]]
+    MOVES: ClassVar[Any]  # {state: {states it may become}}
+    STATE_NAMES: ClassVar[Any]  # {state: its Chinese name}
     called: ClassVar[str]
     __tablename__: Any
     state: Any
@@ -27,7 +26,7 @@ class Lives(Protocol):
     def file(self) -> str: ...
 
 
-def move(db: Session, thing: Lives, to: StrEnum, *, by: journal.Author, **facts: Any) -> None:
+def move(db: Session, thing: Lives, to: StrEnum, *, by: journal.Author | None, **facts: Any) -> None:
     """Let `thing` become `to`, if its table of moves says so, and write it in its journal file."""
     if to not in thing.MOVES[thing.state]:
         raise WrongState(thing=thing.called, state=thing.STATE_NAMES[thing.state], to=thing.STATE_NAMES[to])

@@ -82,7 +82,8 @@ class Period:
     end: datetime
 
     def __post_init__(self) -> None:
-        assert self.start.tzinfo and self.end.tzinfo, "a moment knows its time zone"
+        assert self.start.tzinfo, "a moment knows its time zone"
+        assert self.end.tzinfo, "a moment knows its time zone"
         if self.end <= self.start:
             raise NotAPeriod
 

@@ -14,7 +14,8 @@ from ca import login, parties
 from ca.ecdsa import PlatformKey
 from ca.rights import Actor, Role
 from ca.tokens import Tokens
-from storage import clock, db as rows
+from storage import clock
+from storage import db as rows
 from storage.postgres import Server, temporary_server
 from storage.values import check_character
 

@@ -69,7 +69,9 @@ def write(out: BinaryIO, items: list[Item], *, project: str, made_at: str, key: 
             digest.update(piece)
             size += len(piece)
         listed.append({"path": item.path, "bytes": size, "sha256": digest.hexdigest()})
-    manifest = canonical.encode({"v": 1, "project": project, "made_at": made_at, "key": key.public.hex(), "items": listed})
+    manifest = canonical.encode(
+        {"v": 1, "project": project, "made_at": made_at, "key": key.public.hex(), "items": listed}
+    )
     signature = key.sign(H("evidence", manifest)).hex().encode()
     entries: list[_Entry] = []
     for item in [Item.of(MANIFEST, manifest), Item.of(SIGNATURE, signature), *items]:
@@ -135,7 +137,9 @@ def _manifest(raw: bytes) -> dict:
         manifest = canonical.decode(raw)
         good = set(manifest) == {"v", "project", "made_at", "key", "items"} and manifest["v"] == 1
         good = good and all(set(item) == {"path", "bytes", "sha256"} for item in manifest["items"])
-        good = good and all(isinstance(item["bytes"], int) and isinstance(item["path"], str) for item in manifest["items"])
+        good = good and all(
+            isinstance(item["bytes"], int) and isinstance(item["path"], str) for item in manifest["items"]
+        )
     except (ValueError, TypeError, AttributeError, KeyError):
         good = False
     if not good:

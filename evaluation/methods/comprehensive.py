@@ -32,7 +32,7 @@ FEN_PLACES = 2
 
 
 def evaluate(sheet: dict[str, Any]) -> dict[str, Any]:
-    """The result: every bid's price score, quality score and total, and the ranking. `ValueError` says what is wrong."""
+    """Every bid's price score, quality score and total, and the ranking. `ValueError` says what is wrong."""
     places = sheet["parameters"]["places"]
     points = exact(sheet["parameters"]["price_points"])
     criteria = {criterion["id"]: exact(criterion["max"]) for criterion in sheet["criteria"]}
@@ -56,7 +56,9 @@ def evaluate(sheet: dict[str, Any]) -> dict[str, Any]:
             "quality_score": spoken(quality, places),
             "total": spoken(price_score + quality, places),
         })  # fmt: skip
-    ranking = ranked(results, lambda result: (-exact(result["total"]), exact(result["evaluated_price"])), sheet["drawn"])
+    ranking = ranked(
+        results, lambda result: (-exact(result["total"]), exact(result["evaluated_price"])), sheet["drawn"]
+    )
     return {
         "method": NAME,
         "benchmark": None if benchmark is None else spoken(benchmark, FEN_PLACES),

@@ -8,7 +8,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from storage.values import (
-    CreditCode, Money, NotACreditCode, NotAnAmount, NotAPercent, NotAPeriod, Percent, Period, check_character,
+    CreditCode,
+    Money,
+    NotACreditCode,
+    NotAnAmount,
+    NotAPercent,
+    NotAPeriod,
+    Percent,
+    Period,
+    check_character,
 )  # fmt: skip
 
 fen = st.integers(-(10**14), 10**14)
