@@ -137,7 +137,8 @@ def post(db: Session, postings: Sequence[Posting]) -> list[uuid.UUID]:
     if not postings:
         return []
     if len(postings) == 1:
-        return [_post_one(db, postings[0])]
+        db.flush()
+        return [_one(db.connection(), db, postings[0])]
     numbers = {posting.key: _number() for posting in postings}
     assert len(numbers) == len(postings), "each posting has a key of its own"
     codes = sorted({code for posting in postings for code in (posting.source, posting.target)})
@@ -159,12 +160,20 @@ def post(db: Session, postings: Sequence[Posting]) -> list[uuid.UUID]:
     return _already(db, postings, numbers, codes, found)
 
 
-def _post_one(db: Session, posting: Posting) -> uuid.UUID:
-    """The same for a single movement, by a function in the database that says the same statement shorter."""
-    db.flush()
+def post_alone(connection: Connection, posting: Posting) -> uuid.UUID:
+    """One movement that is a transaction by itself: one round trip, on a connection in AUTOCOMMIT.
+
+    For programs that do nothing but post; an act posts in its own transaction (`post`).
+    """
+    assert connection.get_execution_options().get("isolation_level") == "AUTOCOMMIT", "alone means by itself"
+    return _one(connection, connection, posting)
+
+
+def _one(connection: Connection, db: Session | Connection, posting: Posting) -> uuid.UUID:
+    """One movement by the database's own function, which says the same as the statement above, shorter."""
     number = _number()
     facts = (number, posting.key, posting.asked, posting.kind, posting.source, posting.target, posting.amount.fen)
-    answer = db.connection().exec_driver_sql(_POST_ONE, facts).scalar_one()
+    answer = connection.exec_driver_sql(_POST_ONE, facts).scalar_one()
     if answer == "made":
         return number
     codes = sorted({posting.source, posting.target})
@@ -185,7 +194,7 @@ def post_one(db: Session, key: str, kind: str, source: str, target: str, amount:
 
 
 def _already(
-    db: Session, postings: Sequence[Posting], numbers: dict[str, uuid.UUID], codes: list[str], found: int
+    db: Session | Connection, postings: Sequence[Posting], numbers: dict[str, uuid.UUID], codes: list[str], found: int
 ) -> list[uuid.UUID]:
     """The answer when not everything was new: the known transfers, or why it was refused."""
     rows = db.execute(select(Transfer.key, Transfer.id, Transfer.asked).where(Transfer.key.in_(numbers)))
@@ -197,7 +206,7 @@ def _already(
     if len(known) == len(postings):
         return [known[posting.key].id for posting in postings]
     if found < len(codes):
-        there = set(db.scalars(select(Account.code).where(Account.code.in_(codes))))
+        there = set(db.execute(select(Account.code).where(Account.code.in_(codes))).scalars())
         raise UnknownAccount(code=next(code for code in codes if code not in there))
     raise NotEnough
 

@@ -170,6 +170,29 @@ def test_fifty_at_once_with_one_key_make_one_transfer(database):
         assert ledger.recount(db).good
 
 
+def test_a_posting_alone_is_the_same_and_needs_no_session(database):
+    with database() as db:
+        ledger.open_accounts(db, ["bank/x"], floor=None)
+        ledger.open_accounts(db, ["a"])
+        db.commit()
+        engine = db.get_bind()
+    posting = Posting("alone", "test", "bank/x", "a", yuan("1"))
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        first = ledger.post_alone(connection, posting)
+        assert ledger.post_alone(connection, posting) == first
+        with pytest.raises(KeyUsedOtherwise):
+            ledger.post_alone(connection, Posting("alone", "test", "bank/x", "a", yuan("2")))
+        with pytest.raises(NotEnough):
+            ledger.post_alone(connection, Posting("more", "test", "a", "bank/x", yuan("2")))
+        with pytest.raises(UnknownAccount):
+            ledger.post_alone(connection, Posting("where", "test", "a", "nowhere", yuan("1")))
+    with database() as db:
+        assert ledger.find(db, "alone").id == first
+        assert ledger.recount(db).good
+    with engine.connect() as connection, pytest.raises(AssertionError):
+        ledger.post_alone(connection, posting)
+
+
 def test_two_who_take_the_last_of_it_at_once(database):
     with database() as db:
         ledger.open_accounts(db, ["bank/x"], floor=None)
