@@ -14,6 +14,7 @@ from ca.rights import Actor
 def doors() -> list[Blueprint]:
     """Every blueprint of the house."""
     from app.documents import views as documents
+    from app.evidence import views as evidence
     from app.messages import views as messages
     from app.portal import views as portal
     from app.supervision import views as supervision
@@ -25,6 +26,7 @@ def doors() -> list[Blueprint]:
 
     return [
         portal.pages, login.pages, login.api, messages.pages, documents.pages, documents.api,
+        evidence.pages, evidence.api,
         holder.pages, holder.api,
         supermarket.pages, supermarket.api,
         tenders.pages, tenders.api,
@@ -37,6 +39,8 @@ def doors() -> list[Blueprint]:
 WITH_ROWS_OR_JOBS = [
     "app.documents.issuing",
     "app.documents.models",
+    "app.evidence.making",
+    "app.evidence.models",
     "app.followers",
     "app.messages.models",
     "app.messages.sending",
@@ -82,6 +86,7 @@ def due() -> list[tuple[str, Callable[[Session], Sequence[Any]], Callable[..., A
     """Every act whose moment comes by itself: its name, what is due now, and the act `(db, id_, equipment)`."""
     from app import followers
     from app.documents import issuing
+    from app.evidence import making
     from app.messages import telling
     from bidding.supermarket import waiting
     from bidding.tenders import due as tenders
@@ -93,6 +98,7 @@ def due() -> list[tuple[str, Callable[[Session], Sequence[Any]], Callable[..., A
     return [
         ("messages", followers.waiting("messages"), followers.reading(telling.follow)),
         ("documents", followers.waiting("documents"), followers.reading(issuing.follow)),
+        ("evidence", followers.waiting("evidence"), followers.reading(making.follow)),
         ("openings", openings.due, openings.settle),
         ("supermarket", waiting.due, waiting.settle_with),
         *tenders.DUE,
@@ -109,12 +115,13 @@ def due() -> list[tuple[str, Callable[[Session], Sequence[Any]], Callable[..., A
 def desks() -> list[Callable[[Session, Actor], Sequence[Lying]]]:
     """What each room lays on a desk: `desk(db, actor) -> list[Lying]` (ca.desk)."""
     from escrow import desk as escrow
+    from evaluation import desk as evaluation
 
     return [
         escrow.desk,
         # supermarket
         # tenders
-        # evaluation
+        evaluation.desk,
     ]
 
 
