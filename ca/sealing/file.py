@@ -23,7 +23,6 @@ from ca.sealing.header import (
     CHUNK,
     HEAD_AT_MOST,
     MAGIC,
-    RESERVED_LOTS,
     TAG,
     Header,
     check_same,
@@ -72,7 +71,7 @@ def seal(
     wrappers: up to four ways to put kb also under a certificate of the bidder (two-lock only).
     told: called with the bytes done, for a progress bar. Raises `ParamsWrong`, NotCanonical, OSError.
     """
-    if params.mode == DRAW or lot in RESERVED_LOTS:
+    if params.mode == DRAW:
         raise ParamsWrong("this seals bids; draws have boxes of their own")
     salt, kb, kc = random(32), random(32), random(32)
     if params.mode != TWO_LOCK:

@@ -32,6 +32,12 @@ def test_a_cell_opens_with_the_day_key_only():
             registration.open_cell(wrong, cell.raw)
 
 
+@pytest.mark.parametrize("raw", [b"", b"x", bytes(2107), bytes(2109)])
+def test_a_cell_has_one_size(raw):
+    with pytest.raises(NotRegistration, match="bytes"):
+        registration.open_cell(DAY_KEY, raw)
+
+
 @given(st.integers(0, 2108 * 8 - 1))
 def test_every_bit_of_a_cell_counts(bit):
     raw = bytearray(CELL)

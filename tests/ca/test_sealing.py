@@ -119,6 +119,18 @@ def test_what_cannot_be_written_is_not_sealed(wrong, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["plain"]
 
 
+@pytest.mark.parametrize("told", [4, 6])
+def test_a_file_that_changes_its_length_meanwhile_is_not_sealed(told, tmp_path):
+    params, _ = opening()
+    source, target = tmp_path / "plain", tmp_path / "sealed"
+    source.write_bytes(b"price")
+    header = file.seal(source, target, params, **MEANT).header
+    target.unlink()
+    with pytest.raises(OSError, match="became"):
+        file.write_sealed(source, told, target, header, bytes(32), lambda count: None)
+    assert [path.name for path in tmp_path.iterdir()] == ["plain"]
+
+
 def test_the_remedy_opens_with_both_halves_from_the_rescue_file(tmp_path):
     params, _ = opening()
     source, target, out = tmp_path / "plain", tmp_path / "sealed", tmp_path / "out"

@@ -1,4 +1,5 @@
 import itertools
+from dataclasses import replace
 
 import pytest
 
@@ -52,6 +53,44 @@ def bent(**changes):
 def test_a_box_that_is_not_right_is_void_for_every_team(raw):
     verdicts = {verdict(box.open_box, raw, PARAMS, "owner", team(SCALARS, places)) for places in TEAMS}
     assert verdicts == {("VOID", "contributor/owner")}
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        box.contribute(PARAMS, "platform").box,
+        box.contribute(replace(PARAMS, release_until="2026-12-01T00:00:00Z"), "owner").box,
+    ],
+)
+def test_a_sound_box_of_another_label_or_opening_is_void(raw):
+    """Sealed rightly, to the same keys, and still not the box that was asked for."""
+    verdicts = {verdict(box.open_box, raw, PARAMS, "owner", team(SCALARS, places)) for places in TEAMS}
+    assert verdicts == {("VOID", "contributor/owner")}
+
+
+def rightly_sealed(content, *, padding=b"", **changes):
+    """A client that seals rightly but whatever it likes."""
+    salt, kc = b"\1" * 32, b"\2" * 32
+    seq = changes.get("seq", 1)
+    ctx = box.lock.context(bidder=firm(1), lot="quote", params=PARAMS.digest, salt=salt, seq=seq)
+    closed = box.lock.close(PARAMS, ctx, kc)
+    fields = box.header_fields(PARAMS, lot="quote", bidder=firm(1), seq=seq, salt=salt, closed=closed)
+    fields |= {"size": 128} | changes
+    raw = canonical.ascii_encode(fields)
+    plain = (len(content).to_bytes(8) + content).ljust(128 - len(padding), b"\0") + padding
+    sealed = box.AESGCM(box.lock.content_key(b"", kc, ctx, raw)).encrypt(box.nonce(0, last=True), plain, None)
+    return {"h": fields, "ct": sealed.hex()}
+
+
+def test_what_is_rightly_sealed_but_not_a_quote_is_void():
+    content = canonical.ascii_encode({"firm": firm(1), "project": PROJECT, "quote": "1.00"})
+    assert opened(rightly_sealed(content)) == "1.00"
+    listed = canonical.ascii_encode(["firm", "project", "quote"])
+    for void in (
+        rightly_sealed(content, seq=2), rightly_sealed(content, size=256), rightly_sealed(content, padding=b"2.00"),
+        rightly_sealed(listed), rightly_sealed(content + b" "),
+    ):  # fmt: skip
+        assert opened(void) == VOID
 
 
 def test_a_false_key_names_its_holder_not_the_contributor():

@@ -74,6 +74,21 @@ def test_garbage_is_one_kind_of_error(raw):
         rescue.read(raw, PASSPHRASE)
 
 
+@pytest.mark.parametrize("inner", [{"more": 1}, {"ctx": "00" * 32}, []])
+def test_what_is_rightly_sealed_but_no_rescue_is_refused(inner, cheap):
+    kept = made()
+    fields = {
+        "v": 2, "ctx": kept.ctx.hex(), "kb": "00" * 32, "kc": "00" * 32, "params": "00" * 32, "lot": "1", "bidder": "X",
+        "seq": 1,
+    }  # fmt: skip
+    content = canonical.ascii_encode(fields | inner if isinstance(inner, dict) else inner)
+    salt, nonce = bytes(16), bytes(12)
+    ct = rescue.AESGCM(rescue._key(PASSPHRASE, salt)).encrypt(nonce, content, kept.ctx)
+    outer = {"v": 2, "ctx": kept.ctx.hex(), "kdf": "scrypt", "salt": salt.hex(), "nonce": nonce.hex(), "ct": ct.hex()}
+    with pytest.raises(NotRescued, match="not a rescue file"):
+        rescue.read(canonical.ascii_encode(outer | rescue.COST), PASSPHRASE)
+
+
 def test_a_short_passphrase_is_not_taken():
     with pytest.raises(ValueError, match="10"):
         rescue.write(made(), "short")

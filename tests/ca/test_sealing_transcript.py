@@ -143,6 +143,8 @@ def test_other_keys_than_those_known_are_found(made):
         (lambda parts: parts["freeze"].pop(2), "close"),
         (lambda parts: parts["freeze"][0].update(seq=2), "close"),
         (lambda parts: parts["freeze"].insert(1, parts["freeze"][0]), "freeze: order or duplicate"),
+        (lambda parts: parts["freeze"][1].update(digest=parts["freeze"][0]["digest"]), "freeze: order or duplicate"),
+        (lambda parts: parts["unlocks"].reverse(), "unlocks: order, duplicate or not frozen"),
         (lambda parts: parts["unlocks"].pop(), "close"),
         (lambda parts: parts["unlocks"][0].update(kb="00" * 32), "close"),
         (lambda parts: parts["unlocks"][0].update(digest="00" * 32), "unlocks: order, duplicate or not frozen"),
@@ -169,6 +171,13 @@ def test_the_first_wrong_item_is_named_even_when_the_platform_signs_again(made, 
     assert found.first_wrong.split(" ")[0] == wrong.split(" ")[0]
 
 
+def test_a_draws_params_are_no_opening_of_bids(made):
+    parts = canonical.ascii_decode(made.raw())
+    parts["params"] = opening(mode="draw")[0].written()
+    parts["signature"] = PLATFORM.sign(transcript._signed(parts)).hex()
+    assert made.check(canonical.ascii_encode(parts)).first_wrong == "params.mode"
+
+
 def test_nothing_may_change_after_the_signature(made):
     raw = made.raw()
     for place in range(0, len(raw), 97):
@@ -184,6 +193,9 @@ def test_an_extension_is_judged_too(made):
     }  # fmt: skip
     signature = SUPERVISOR.sign(messages.extend(made.params, **later)).hex()
     assert made.check(made.raw(extensions=[later | {"signature": signature}])).ok
+    unjudged = transcript.verify(made.raw(extensions=[later | {"signature": "00" * 64}]), made.by_digest)
+    assert unjudged.ok
+    assert unjudged.remarks[1].startswith("extensions[0]")
     assert made.check(made.raw(extensions=[later | {"signature": "00" * 64}])).first_wrong == "extensions[0]"
     earlier = later | {"deadline": "2026-11-30T00:10:00Z"}
     assert made.check(made.raw(extensions=[earlier | {"signature": signature}])).first_wrong == "extensions[0]"
