@@ -4,7 +4,7 @@ Each recorder is a process of its own on loopback, fed by senders in another pro
 pictures a second and Opus. Counted is the CPU time of the recorder's process alone, in CPU-seconds per
 second of one stream. Prints a list of {"name", "value", "unit", "limit", "ratio"}.
 
-    python -m bench.recording [--streams 40] [--seconds 12]
+    python -m bench.recording [--streams 40] [--seconds 10]
 """
 
 import argparse
@@ -158,7 +158,7 @@ def results(streams: int, seconds: float) -> list[dict[str, object]]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--streams", type=int, default=40)
-    parser.add_argument("--seconds", type=float, default=40)
+    parser.add_argument("--seconds", type=float, default=10)
     parser.add_argument("--serve", nargs=2)
     parser.add_argument("--send")
     told = parser.parse_args()

@@ -1,6 +1,7 @@
 // One WebRTC connection by WHIP (RFC 9725) or WHEP: offer by POST, answer in the reply, DELETE to end.
 // Neither trickle nor restart: whoever falls out of the connection posts a new offer.
 const GATHER_MS = 2000;
+const QUIET_MS = 3000;
 
 export class Refused extends Error {
   constructor(status, retryAfter) {
@@ -50,9 +51,10 @@ export async function negotiate(connection, address, token, { fetcher = globalTh
 }
 
 // Keeps a connection up: `make()` negotiates one and resolves to {connection, end}; again after each fall.
+// A browser takes half a minute to call a dead line "failed"; three seconds without a sign are enough for us.
 export function keepUp(make, { told = () => undefined, later = setTimeout } = {}) {
   let over = false;
-  let end = () => undefined;
+  let current = null;
   let failures = 0;
 
   async function attempt() {
@@ -61,16 +63,29 @@ export function keepUp(make, { told = () => undefined, later = setTimeout } = {}
     try {
       const made = await make();
       if (over) { made.end(); return; }
-      end = made.end;
-      made.connection.addEventListener("connectionstatechange", () => {
-        const state = made.connection.connectionState;
-        if (state === "connected") { failures = 0; told("connected"); }
-        if (state === "failed" || state === "closed") again(0);
-      });
+      current = made;
+      made.connection.addEventListener("connectionstatechange", () => changed(made));
     } catch (problem) {
       if (problem instanceof Refused && [401, 403, 404].includes(problem.status)) { told("refused", problem); return; }
       again(problem.retryAfter || 0, problem);
     }
+  }
+
+  function changed(made) {
+    if (made !== current) return;
+    const state = made.connection.connectionState;
+    if (state === "connected") { failures = 0; told("connected"); }
+    if (state === "failed" || state === "closed") fallen(made);
+    if (state === "disconnected") {
+      later(() => { if (made === current && made.connection.connectionState !== "connected") fallen(made); }, QUIET_MS);
+    }
+  }
+
+  function fallen(made) {
+    if (made !== current) return;
+    current = null;
+    made.end();
+    again(0);
   }
 
   function again(seconds, problem) {
@@ -81,5 +96,10 @@ export function keepUp(make, { told = () => undefined, later = setTimeout } = {}
   }
 
   attempt();
-  return () => { over = true; return end(); };
+  return () => {
+    over = true;
+    const last = current;
+    current = null;
+    return last?.end();
+  };
 }
