@@ -11,7 +11,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import click
 import httpx
@@ -71,7 +71,7 @@ def upload(
     signature = signature_file or sealed.with_name(sealed.name + ".p7s")
     if not signature.exists():
         raise click.UsageError(f"没有签名文件 {signature}；请先 gongheng bid sign。")
-    centre = Line.at(server, login, password_of(password_file))
+    centre = cast(Line, Line.at(server, login, password_of(password_file)))
     try:
         told = hand_in(centre, tender, sealed, signature.read_bytes(), _bar(sealed))
     except Refused as no:
@@ -107,7 +107,7 @@ def send(
     told = json.loads(unlock_file.read_text())
     if not isinstance(told, dict) or set(told) != {"params", "digest", "kb"}:
         raise click.UsageError("这不是 gongheng bid unlock 写出的文件。")
-    centre = Line.at(server, login, password_of(password_file))
+    centre = cast(Line, Line.at(server, login, password_of(password_file)))
     try:
         answer = unlock(centre, tender, told["digest"], told["kb"])
     except (Refused, httpx.TransportError) as no:

@@ -120,7 +120,7 @@ def verify(db: Session, store: Store, bid_id: uuid.UUID, *, key: PlatformKey, re
         move(db, bid, BidState.REFUSED, by=SYSTEM, code=code)
         return bid
     _replace(db, bid)
-    held.last_seq = bid.seq
+    held.last_seq = bid.seq or held.last_seq
     find(db, Upload, bid.upload_id).used = True
     bid.receipt = receipts.of(tender, bid, key)
     move(db, bid, BidState.SEALED, by=SYSTEM, receipt=receipts.fingerprint(bid.receipt))

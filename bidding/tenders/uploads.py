@@ -10,7 +10,7 @@ import tempfile
 import uuid
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import IO, BinaryIO
+from typing import BinaryIO, Protocol
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
@@ -32,6 +32,12 @@ LASTS = timedelta(days=7)
 AFTER_DEADLINE = timedelta(hours=1)  # an upload cut by the deadline may end; it is then refused as late, with proof
 _IN_MEMORY = 1024 * 1024
 _READ = 256 * 1024
+
+
+class Source(Protocol):
+    """Where bytes come from."""
+
+    def read(self, size: int, /) -> bytes: ...
 
 
 class WrongSize(NotValid):
@@ -92,7 +98,7 @@ def mine(db: Session, upload_id: object, by: Actor) -> Upload:
     return upload
 
 
-def receive(db: Session, store: Store, upload: Upload, offset: int, source: IO[bytes], *, by: Actor) -> Upload:
+def receive(db: Session, store: Store, upload: Upload, offset: int, source: Source, *, by: Actor) -> Upload:
     """Take the next piece, from `offset` on, as far as it arrives; the last one makes the file whole.
 
     A source that breaks off (OSError) leaves what came before: the row tells where to go on.
@@ -160,7 +166,7 @@ def _expiry(now: datetime, tender: Tender) -> datetime:
     return min(now + LASTS, tender.submission_deadline + AFTER_DEADLINE)
 
 
-def _spool(source: IO[bytes], piece: "BinaryIO | tempfile.SpooledTemporaryFile[bytes]", left: int) -> tuple[int, str]:
+def _spool(source: Source, piece: "BinaryIO | tempfile.SpooledTemporaryFile[bytes]", left: int) -> tuple[int, str]:
     """Copy what arrives, at most `left` bytes; how many came, and their SHA-256."""
     digest, length = hashlib.sha256(), 0
     while chunk := _next(source):
@@ -174,7 +180,7 @@ def _spool(source: IO[bytes], piece: "BinaryIO | tempfile.SpooledTemporaryFile[b
     return length, digest.hexdigest()
 
 
-def _next(source: IO[bytes]) -> bytes:
+def _next(source: Source) -> bytes:
     try:
         return source.read(_READ)
     except OSError:  # the line was cut: what came before counts

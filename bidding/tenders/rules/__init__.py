@@ -91,8 +91,8 @@ def profile(word: str) -> Profile:
     return Profile(
         word=word,
         name=told["name"],
-        losers_refunded_on=Trigger(told.get("losers_refunded_on") or (base and base.losers_refunded_on)),
-        winner_refunded_on=Trigger(told.get("winner_refunded_on") or (base and base.winner_refunded_on)),
+        losers_refunded_on=Trigger(told["losers_refunded_on"]) if base is None else base.losers_refunded_on,
+        winner_refunded_on=Trigger(told["winner_refunded_on"]) if base is None else base.winner_refunded_on,
         rules=rules,
     )
 
