@@ -28,7 +28,6 @@ day: .venv/ready  ## Play one whole day on a temporary centre and verify its evi
 	@$(RUN)/gongheng day --temporary
 
 test: .venv/ready-dev  ## Set up what tests need and run them (the README's test command)
-	@$(MAKE) --no-print-directory check
 	@$(RUN)/pytest -n 2 --dist loadfile -m "not slow"
 test-all: .venv/ready-dev  ## The tests, with the longer campaigns
 	@$(RUN)/pytest -n 2 --dist loadfile
