@@ -210,6 +210,22 @@ def patched(raw, *patches):
 
 
 CENTRAL = PLAIN.index(b"PK\x01\x02")
+
+
+def moved(which):
+    """PLAIN with hidden bytes before its first or second file, and a directory that fits."""
+    place = 0 if which == 1 else PLAIN.index(b"PK\x03\x04", 4)
+    raw = bytearray(PLAIN[:place] + b"hidden" + PLAIN[place:])
+    second = raw.index(b"PK\x01\x02", raw.index(b"PK\x01\x02") + 4)
+    for entry in (raw.index(b"PK\x01\x02"), second):
+        (start,) = struct.unpack_from("<I", raw, entry + 42)
+        struct.pack_into("<I", raw, entry + 42, start + (6 if start >= place else 0))
+    struct.pack_into("<I", raw, len(raw) - 6, CENTRAL + 6)
+    with zipfile.ZipFile(io.BytesIO(bytes(raw))) as archive:
+        assert archive.testzip() is None, "others read it"
+    return bytes(raw)
+
+
 CROOKED = {
     "empty": (b"", "not_a_zip"),
     "not a zip": (b"%PDF-1.7" * 10, "not_a_zip"),
@@ -218,6 +234,8 @@ CROOKED = {
     "prefixed (polyglot)": (b"#!/bin/sh\n" + PLAIN, "trailing_bytes"),
     "suffixed (polyglot)": (PLAIN + b"%PDF", "not_a_zip"),
     "comment": (PLAIN[:-2] + struct.pack("<H", 5) + b"hello", "not_a_zip"),
+    "gap between two files": (moved(2), "trailing_bytes"),
+    "gap before the first file": (moved(1), "trailing_bytes"),
     "gap before the directory": (
         patched(PLAIN[:CENTRAL] + b"gap" + PLAIN[CENTRAL:], (len(PLAIN) + 3 - 6, struct.pack("<I", CENTRAL + 3))),
         "trailing_bytes",

@@ -1,10 +1,13 @@
 """PDFs signed and checked; what is added after a signature; pdfsig as a second opinion."""
 
+import io
 import shutil
 import subprocess
 
 import pytest
 import typst
+from pyhanko.pdf_utils import generic
+from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter
 
 from ca.certificates import Unreadable
 from ca.keys import KeyKind
@@ -58,26 +61,32 @@ def test_no_byte_may_change(kind):
             continue
 
 
-def test_something_added_after_the_signature():
-    import io
-
-    from pyhanko.pdf_utils import generic
-    from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter
-
-    writer = IncrementalPdfFileWriter(io.BytesIO(signed(KeyKind.RSA)))
-    writer.root["/PageMode"] = generic.NameObject("/UseOutlines")
-    writer.update_root()
+def turned(pdf):
+    """The PDF with its page turned by one more revision."""
+    writer = IncrementalPdfFileWriter(io.BytesIO(pdf))
     page = writer.root["/Pages"]["/Kids"][0]
     page["/Rotate"] = generic.NumberObject(90)
     writer.mark_update(page.container_ref)
     out = io.BytesIO()
     writer.write(out)
+    return out.getvalue()
 
-    verdict = verify(out.getvalue())
+
+def test_something_added_after_the_signature():
+    verdict = verify(turned(signed(KeyKind.RSA)))
 
     assert not verdict.good
     (one,) = verdict.signatures
-    assert (one.unchanged, one.last, one.verdict.good) == (False, False, True)
+    assert (one.unchanged, one.last, one.verdict.good, one.good) == (False, False, True, False)
+
+
+def test_changed_between_two_signatures():
+    """The second signer signs what the first never saw."""
+    verdict = verify(signed(KeyKind.ECDSA, turned(signed(KeyKind.RSA)), field="Second"))
+
+    first, second = verdict.signatures
+    assert not verdict.good
+    assert (first.good, second.good) == (False, True)
 
 
 def test_bytes_appended():
