@@ -77,12 +77,16 @@ def test_a_member_goes_through_the_pages(doors):
     assert "请先阅读并同意" in page(path + "/check-in", who(first), {}, 422)
     page(path + "/check-in", who(first), {"undertakes": "1"}, 303)
     assert "第二评标室" in page(path + "/now", who(others[0]), status=200)
+    shown = page(path, who(first), status=200)
+    assert first.expert.person.name in shown
+    assert others[0].expert.person.name not in shown, "names are told among those who have checked in"
     page(path + "/declining", who(others[-1]), {"reason": "出差"}, 303)
     assert page(path, who(others[-1]), status=404)
     experts.fill(room.db, session)
     for seat in session.members[1:]:
         page(path + "/check-in", who(seat), {"undertakes": "1"}, 303)
-    assert "推选组长" in page(path + "/leader", who(first), status=200)
+    shown = page(path + "/leader", who(first), status=200)
+    assert all(seat.expert.person.name in shown for seat in session.members)
     for seat in session.members[:3]:
         page(path + "/leader", who(seat), {"number": str(first.number)}, 303)
     assert page(path + "/room", who(first), status=303).endswith(path)
