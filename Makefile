@@ -28,9 +28,11 @@ day: .venv/ready  ## Play one whole day on a temporary centre and verify its evi
 	@$(RUN)/gongheng day --temporary
 
 test: .venv/ready-dev  ## Set up what tests need and run them (the README's test command)
-	@$(RUN)/pytest -n 2 --dist loadfile -m "not slow"
+	@$(RUN)/pytest -n 2 --dist loadfile -m "not slow and not day"
+	@$(RUN)/pytest -m "day and not slow"
 test-all: .venv/ready-dev  ## The tests, with the longer campaigns
-	@$(RUN)/pytest -n 2 --dist loadfile
+	@$(RUN)/pytest -n 2 --dist loadfile -m "not day and not slow"
+	@$(RUN)/pytest -m "day or slow"
 check: .venv/ready-dev  ## Style, types, import contracts and the tests of the house
 	@$(RUN)/ruff check .
 	@$(RUN)/ruff format --check --quiet . || echo "note: 'make fix' would change the layout of some files"

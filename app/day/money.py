@@ -35,9 +35,17 @@ def home(stage: Stage) -> None:
 
 def reconcile(stage: Stage) -> None:
     """The ledger, the bank's statement and the sub-accounts agree to the fen."""
+    staff = stage.as_(cast.STAFF_1)
     with stage.step("三方对账 reconciled to the fen"):
-        told = stage.as_(cast.STAFF_1).get("/deposits/reconciliation")
-        stage.facts["reconciliation"] = told
+        before = {row["id"] for row in staff.get("/deposits/reconciliation")["reconciliations"]}
+        staff.post("/deposits/reconciliation", {})
+
+        def compared() -> list[dict]:
+            rows = staff.get("/deposits/reconciliation")["reconciliations"]
+            return [row for row in rows if row["id"] not in before]
+
+        for row in stage.wait_for("对账单 the statement", compared):
+            assert row["agrees"], row
 
 
 def mine(stage: Stage, player: cast.Player) -> list[dict]:

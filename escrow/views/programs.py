@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from ca.rights import Role, allow
 from escrow import deposits, looking, reconciliation
+from escrow.banks import polling, reach
 from escrow.models import Deposit
 from escrow.views import api
 from storage.refusals import NotFound
@@ -103,6 +104,10 @@ def of(reference: str):
 @api.output(ComparedList)
 def compared():
     """The newest comparison of each bank account."""
+    return _compared()
+
+
+def _compared() -> dict[str, object]:
     return {
         "reconciliations": [
             {
@@ -112,6 +117,16 @@ def compared():
             for row in reconciliation.latest(g.db)
         ]
     }  # fmt: skip
+
+
+@api.post("/reconciliation")
+@allow(Role.CENTRE_STAFF)
+@api.output(ComparedList, status_code=202)
+def compare_now():
+    """Ask the banks for the day so far, to compare; the answer is the newest comparison until then."""
+    for bank in reach.banks(g.db):
+        polling.ask_now(g.db, bank.name)
+    return _compared()
 
 
 def _told(deposit: Deposit) -> dict[str, object]:
