@@ -1,6 +1,7 @@
 """`gongheng verify`: a project's whole evidence, checked by anybody, anywhere, without a server."""
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +54,7 @@ def _read(bundle: Path) -> container.Bundle:
     """The bundle with every byte compared; how far it is shows on the terminal."""
     size = bundle.stat().st_size
     done = 0
-    with click.progressbar(length=max(size, 1), label="逐字节比对 bytes", file=click.get_text_stream("stderr")) as bar:
+    with click.progressbar(length=max(size, 1), label="逐字节比对 bytes", file=sys.stderr) as bar:
 
         def step(path: str) -> None:
             nonlocal done
