@@ -1,10 +1,8 @@
-"""The desk and the evidence: what waits for whom, and what a stranger may take home."""
+"""The desk: what waits for whom."""
 
 from bidding.supermarket import results
 from bidding.supermarket.desk import SENTENCES, desk
-from bidding.supermarket.evidence import evidence
 from ca.desk import Pile
-from ca.draws import verify
 from ca.rights import Role
 
 
@@ -41,17 +39,3 @@ def test_the_selected_firm_and_the_owner_hear_of_it(city):
     assert says(city, city.owner, Pile.CHANGED) == [f"“{project.title}”已公布中选结果"]
     results.object_to(city.db, project, "请核对", by=city.firms[0])
     assert says(city, city.owner, Pile.NOW) == [f"“{project.title}”有异议等您答复"]
-
-
-def test_evidence_holds_the_bundle_and_nothing_secret_before_the_result(city):
-    project = city.closed()
-    told = evidence(city.db, project)
-    assert not any(name.endswith("bundle.json") for name in told["texts"])
-    assert not any(city.code(firm) in str(told) for firm in city.firms)
-    for holder in city.holders[:2]:
-        holder.release(city.db, project.draw.opening)
-    city.settle(project)
-
-    told = evidence(city.db, project)
-    assert verify.verify(told["texts"]["draw/select-1/bundle.json"].encode()).ok
-    assert told["facts"]["selected_code"] == project.selected.credit_code

@@ -253,6 +253,8 @@ def test_the_authority_keeps_its_catalogue_by_page(city, visit):
     }
     assert door.post(item_page + "/admissions/new", form).status_code == 303
     assert firm.name in door.get(item_page).text
+    nobody = door.post(item_page + "/admissions/new", form | {"credit_code": "91510000MA9999999" + "1"})
+    assert nobody.status_code == 422
     other = city.person(Role.AUTHORITY).actor
     assert visit(other).post(item_page + "/admissions/new", form).status_code == 403
 
@@ -279,3 +281,14 @@ def test_holders_see_and_act_through_their_own_calls(city, client, people):
     early = client.api("POST", path + "/release", person, json={"key": "00" * 32, "signature": "00" * 64})
     assert early.status_code == 409
     assert client.login(person).get("/holder/").status_code == 200
+
+
+def test_a_firm_that_nobody_knows_is_named_in_the_refusal(city, visit):
+    draft = city.draft()
+    code = "9151000099999999" + "9"
+    from storage.values import check_character
+
+    given = {"credit_code": code + check_character(code), "reason": "持股"}
+    answer = visit(city.owner).post(base(draft) + "/recusals", given)
+    assert answer.status_code == 422
+    assert "no_such_firm" in answer.text
