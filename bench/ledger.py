@@ -2,7 +2,8 @@
 
 Eight clients post through the Python API, each posting a transaction of its own, in a session (as acts do) and
 by itself: over many accounts, on one hot account (a bank account that every deposit touches), and in batches of
-1,000. TPC-B with eight clients and prepared statements stands beside it. Prints a list of {"name", "value", "unit", "limit", "ratio"}.
+1,000. TPC-B with eight clients and prepared statements stands beside it. Prints a list of
+{"name", "value", "unit", "limit", "ratio"}.
 
     python -m bench.ledger [--seconds 6] [--clients 8]
 """

@@ -18,6 +18,7 @@ import time
 import uuid
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import Connection, bindparam, select, text
 from sqlalchemy.dialects.postgresql import ARRAY, BYTEA
@@ -142,7 +143,7 @@ def post(db: Session, postings: Sequence[Posting]) -> list[uuid.UUID]:
     numbers = {posting.key: _number() for posting in postings}
     assert len(numbers) == len(postings), "each posting has a key of its own"
     codes = sorted({code for posting in postings for code in (posting.source, posting.target)})
-    made, found = db.execute(
+    told: Any = db.execute(
         _POST,
         {
             "ids": list(numbers.values()),
@@ -155,6 +156,7 @@ def post(db: Session, postings: Sequence[Posting]) -> list[uuid.UUID]:
             "codes": codes,
         },
     ).one()
+    made, found = told
     if made == len(postings):
         return list(numbers.values())
     return _already(db, postings, numbers, codes, found)
@@ -173,7 +175,7 @@ def _one(connection: Connection, db: Session | Connection, posting: Posting) -> 
     """One movement by the database's own function, which says the same as the statement above, shorter."""
     number = _number()
     facts = (number, posting.key, posting.asked, posting.kind, posting.source, posting.target, posting.amount.fen)
-    answer = connection.exec_driver_sql(_POST_ONE, facts).scalar_one()
+    answer: str = connection.exec_driver_sql(_POST_ONE, facts).scalar_one()
     if answer == "made":
         return number
     codes = sorted({posting.source, posting.target})
@@ -259,9 +261,9 @@ def recount(db: Session) -> Count:
         HAVING count(e.amount) <> 2 OR sum(e.amount) <> 0 OR max(e.amount) <> t.amount ORDER BY t.key""")
     ).all()
     below = db.scalars(select(Account.code).where(Account.floor.is_not(None), Account.balance < Account.floor)).all()
-    accounts, total = db.execute(text("SELECT count(*), coalesce(sum(balance), 0) FROM ledger_account")).one()
+    sums: Any = db.execute(text("SELECT count(*), coalesce(sum(balance), 0) FROM ledger_account")).one()
     transfers = db.scalar(text("SELECT count(*) FROM ledger_transfer")) or 0
-    return Count(accounts, transfers, int(total), list(wrong), list(crooked), list(below))
+    return Count(sums[0], transfers, int(sums[1]), list(wrong), list(crooked), list(below))
 
 
 def walked(db: Session, code: str) -> list[tuple[Transfer, Money]]:

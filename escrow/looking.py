@@ -6,6 +6,7 @@ Everything a page or an API call of this room shows is read here, so that the ru
 import uuid
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import BigInteger, cast, func, select
 from sqlalchemy.orm import Session, joinedload
@@ -54,7 +55,7 @@ class Opened:
 def opened(db: Session) -> list[Opened]:
     """Every opened reference, newest first."""
     done = (DepositState.REFUNDED, DepositState.FORFEITED, DepositState.LAPSED)
-    rows = db.execute(
+    rows: Any = db.execute(
         select(
             Deposit.reference, func.min(Deposit.title), func.max(Deposit.opened_at), func.count(),
             cast(func.sum(Deposit.received), BigInteger), func.count().filter(Deposit.state.not_in(done)),

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from ca.parties import Organisation
 from ca.rights import Actor
-from escrow import ledger, numbers, sending
+from escrow import ledger, numbers, refunds
 from escrow.models import (
     BankLine,
     Deposit,
@@ -86,7 +86,9 @@ def take_in(db: Session, credit: Credit, *, by: Actor) -> Receipt:
         assert deposit is not None
         _arrived(db, deposit, receipt, by)
     elif receipt.payer_account:
-        sending.send_back(db, [receipt], "suspense", reason=BACK[standing], by=by)
+        refunds.order(
+            db, [receipt], "suspense", reason=BACK[standing], by=by
+        )  # the sweep sends it: sending.due_to_pack
     return receipt
 
 

@@ -197,11 +197,8 @@ FROM deposit d LEFT JOIN home ON home.deposit_id = d.id LEFT JOIN books ON books
 def _deposits(db: Session) -> list[Difference]:
     """Third way: each deposit's receipts and refunds against its own accounts in the ledger."""
     kind = Kind.DEPOSIT_DIFFERS
-    return [
-        Difference(f"{kind}/{deposit}", kind, int(fen or rows), "")
-        for deposit, fen, rows in db.execute(_DEPOSITS)
-        if fen or rows
-    ]
+    found: Any = db.execute(_DEPOSITS)
+    return [Difference(f"{kind}/{deposit}", kind, int(fen or rows), "") for deposit, fen, rows in found if fen or rows]
 
 
 def _about(kind: Kind, statement: Statement, fen: int) -> Difference:

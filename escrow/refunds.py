@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session, joinedload
@@ -275,7 +276,7 @@ def follow(db: Session, changed: Sequence[Refund], *, by: Actor) -> None:
 
 def _newest_states(db: Session, deposits: Iterable[uuid.UUID]) -> dict[uuid.UUID, set[RefundState]]:
     """For each deposit, the states of the newest refund of each of its receipts."""
-    rows = db.execute(
+    rows: Any = db.execute(
         select(Receipt.deposit_id, Refund.receipt_id, Refund.state).join(Receipt, Receipt.id == Refund.receipt_id)
         .where(Receipt.deposit_id.in_(deposits), Receipt.standing == Standing.MATCHED).order_by(Refund.number)
     )  # fmt: skip

@@ -10,6 +10,7 @@ from sqlalchemy import select
 from ca.rights import SYSTEM, Role
 from escrow import deposits, payees, refunds
 from escrow.banks import reach, watch
+from escrow.banks.bank import NoSuchBank
 from escrow.models import DepositState, PayeeState, Reconciliation, RefundState
 from escrow.payees import AnotherPersonNeeded, DecidedAlready, NotInYourName, NotYourAccount, StaffApproves
 from escrow.views import bank as bank_door
@@ -242,7 +243,7 @@ def test_a_guarantee_is_handed_in_with_its_file(client, db, bidder, deposit, sto
     client.login(bidder)
     form = {"guarantor": "某担保公司", "number": "BH-9", "amount": "80000", "valid_until": "2030-01-01T00:00"}
     path = f"/deposits/{deposit.id}/guarantee"
-    assert client.post(path, form).status_code == 422
+    assert "letter_missing" in client.post(path, form).text
 
     sent = client.post(path, form | {"file": (io.BytesIO(b"%PDF-1.7 letter"), "letter.pdf")})
 
@@ -310,7 +311,10 @@ def test_the_bank_brings_a_message_and_repeats_it(client, db, called, deposit):
     [{"secret": b"x" * 32}, {"at": "1000000000"}, {"at": "x"}, {"name": "other"}, {"at": str(2**40)}],
 )
 def test_nobody_else_brings_messages(client, db, called, deposit, wrong):
-    assert called(client, **wrong).status_code == 403
+    answer = called(client, **wrong)
+
+    assert (answer.status_code, answer.json["code"]) == (403, "not_the_bank")
+    db.refresh(deposit)
     assert deposit.state is S.EXPECTED
 
 
@@ -324,3 +328,5 @@ def test_who_polls_twice_takes_in_once(db, deposit):
         assert watch.poll(db, bank) == 1
         assert watch.poll(db, bank) == 0
         assert [one.name for one in reach.banks(db)] == ["mock"]
+        with pytest.raises(NoSuchBank):
+            reach.named(db, "other")
