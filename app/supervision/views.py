@@ -203,7 +203,7 @@ def _json(told: dict[str, str]) -> str:
 def _words() -> dict[str, str]:
     """What the player says, in the page's language."""
     return {
-        "play": _("播放"), "pause": _("暂停播放"), "speed": _("速度"), "position": _("时间"), "search": _("查找事件"),
+        "play": _("播放"), "pause": _("暂停播放"), "speed": _("速度"), "position": _("播放位置"), "search": _("查找事件"),
         "events": _("事件"), "link": _("复制此刻的链接"), "copied": _("已复制"), "absent": _("不在场"),
         "bad": _("此段未通过核对"), "alone": _("只听此人"), "all": _("听全部"), "screen": _("屏幕"),
         "proof": _("证据核对"), "failed": _("录像无法打开"), "checking": _("正在核对证据链…"),

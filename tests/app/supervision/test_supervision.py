@@ -15,9 +15,9 @@ TRACK = "member-1.camera"
 HEAD, BODY = b"head of the track", b"four seconds of it"
 
 
-def recorded(store, session) -> list[bytes]:
+def recorded(store, session, key=None) -> list[bytes]:
     """What the recorder lays into the store while the session runs."""
-    chain, lines = Chain(session.recording, Key.make()), []
+    chain, lines = Chain(session.recording, key or Key.make()), []
     lines.append(chain.add(Kind.OPENED, at=0, zero=zero_ms(session), participants=["member-1"]))
     for kind, file, body, facts in (
         (Kind.INIT, "init-1.mp4", HEAD, {"codecs": "avc3.42c01f"}),
@@ -26,15 +26,16 @@ def recorded(store, session) -> list[bytes]:
         name, digest = f"{TRACK}/{file}", hashlib.sha256(body).hexdigest()
         store.put(f"recordings/{session.recording}/{name}", body)
         lines.append(chain.add(kind, track=TRACK, name=name, bytes=len(body), sha256=digest, **facts))
+    lines.append(chain.add(Kind.EVENT, at=4000, what="scores.handed_in", facts={"seat": "member-1"}))
     piece = b"".join(line + b"\n" for line in lines)
-    store.put(f"recordings/{session.recording}/chain/000000-000002.jsonl", piece)
+    store.put(f"recordings/{session.recording}/chain/000000-000003.jsonl", piece)
     return [*lines, chain.close(9000)]
 
 
 def archived(store, session, lines) -> None:
     """What the recorder lays down at the end."""
     base = f"recordings/{session.recording}"
-    store.put(f"{base}/chain/000003-000003.jsonl", lines[-1] + b"\n")
+    store.put(f"{base}/chain/000004-000004.jsonl", lines[-1] + b"\n")
     store.put(f"{base}/{TRACK}/index.m3u8", b"#EXTM3U\n#EXT-X-ENDLIST\n")
     store.put(f"{base}/manifest.json", json.dumps(evidence.manifest(session.recording, lines)).encode())
 
