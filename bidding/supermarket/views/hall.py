@@ -14,6 +14,7 @@ from bidding.supermarket.views.doors import pages, seen
 from ca import canonical
 from ca.draws import pool
 from ca.openings import Opening
+from ca.openings import State as OpeningState
 from ca.parties import Organisation
 from ca.rights import public
 from ca.tagged import mac
@@ -115,10 +116,23 @@ def _contributors(draw: Draw) -> str:
 
 def _holders(opening: Opening) -> str:
     released = sum(seat.key is not None for seat in opening.seats)
-    return _(
+    told = _(
         "%(n)s 名持有人中已有 %(released)s 名释放，需要 %(m)s 名。",
         n=len(opening.seats), released=released, m=opening.m,
     )  # fmt: skip
+    return told + suspension(opening)
+
+
+def suspension(opening: Opening) -> str:
+    """Who did not release in time, by name; empty while nothing is suspended."""
+    if opening.state is not OpeningState.SUSPENDED:
+        return ""
+    missing = [seat.person.organisation.name if seat.person.organisation else seat.holder
+               for seat in opening.seats if seat.key is None]  # fmt: skip
+    return _(
+        "规定时间内释放的密钥不足，摇号已中止；尚未释放：%(names)s。名单和随机数都不再改变，补交后自动继续。",
+        names=_("、").join(missing),
+    )
 
 
 def order(project: Project, draw: Draw) -> list[dict[str, Any]]:

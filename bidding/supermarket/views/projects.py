@@ -8,7 +8,7 @@ from sqlalchemy import select
 
 from bidding.supermarket import contributions, registration, results
 from bidding.supermarket.models import METHOD_NAMES, Project, ServiceItem, State
-from bidding.supermarket.views import listing, story
+from bidding.supermarket.views import hall, listing, story
 from bidding.supermarket.views.api import bundle_file
 from bidding.supermarket.views.doors import keys, pages, seen
 from ca.parties import Region
@@ -63,6 +63,7 @@ def facts(project: Project) -> dict[str, Any]:
         "reasons": registration.REASONS,
         "is_owner": _is_owner(project),
         "is_selected": _is_selected(project),
+        "suspension": hall.suspension(draw.opening) if draw else "",
     }
 
 

@@ -292,3 +292,19 @@ def test_a_firm_that_nobody_knows_is_named_in_the_refusal(city, visit):
     answer = visit(city.owner).post(base(draft) + "/recusals", given)
     assert answer.status_code == 422
     assert "no_such_firm" in answer.text
+
+
+def test_a_suspended_draw_names_who_did_not_release(city, visit):
+    project = city.closed()
+    city.holders[0].release(city.db, project.draw.opening)
+    city.pass_time(1)
+    from ca import openings
+
+    openings.settle(city.db, project.draw.opening_id)
+    late = [holder.person.organisation.name for holder in city.holders]
+    for path in ("", "/hall"):
+        page = visit(None).get(base(project) + path).text
+        told = page[page.index("摇号已中止") :][:200]
+        assert late[0] not in told
+        assert late[1] in told
+        assert late[2] in told
