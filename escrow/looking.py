@@ -166,13 +166,17 @@ TITLES = {
 }
 
 
+# What a deposit's refunds tell in more detail themselves.
+TOLD_BY_REFUNDS = frozenset({"deposit.refund_ordered", "deposit.refunding", "deposit.returned"})
 _NOTHING: dict[str, object] = {"amount": "", "interest": "0.00", "bank_reason": ""}
 
 
 def story(db: Session, deposit: Deposit) -> list[Happened]:
     """Everything that happened to a deposit and its refunds, first to last."""
-    files = [deposit.file, *(refund.file for refund in refunds_of(db, deposit))]
-    found = [entry for file in files for entry in journal.entries(db, file)]
+    refunds = refunds_of(db, deposit)
+    files = [deposit.file, *(refund.file for refund in refunds)]
+    twice = TOLD_BY_REFUNDS if refunds else frozenset()
+    found = [entry for file in files for entry in journal.entries(db, file) if entry.act not in twice]
     people = {entry.by for entry in found if entry.by is not None}
     rows = db.execute(select(Person.id, Person.name).where(Person.id.in_(people)))
     names = {person: name for person, name in rows}
@@ -187,4 +191,8 @@ def story(db: Session, deposit: Deposit) -> list[Happened]:
 
 
 def _shown(key: str, value: object) -> object:
-    return str(Money(value)) if key in ("amount", "interest") and isinstance(value, int) else value
+    """Amounts in yuan, as people write them."""
+    if key not in ("amount", "interest") or not isinstance(value, int):
+        return value
+    whole, fen = divmod(value, 100)
+    return f"{whole:,}.{fen:02d}"

@@ -93,6 +93,9 @@ class Deposit(SecretRow):
         _D.FORFEITED: "不予退还",
         _D.LAPSED: "未缴纳",
     }
+    STATE_TONES: ClassVar[dict[DepositState, str]] = {
+        _D.RECEIVED: "good", _D.REFUND_ORDERED: "wait", _D.REFUNDING: "wait", _D.RETURNED: "stop", _D.FORFEIT_PENDING: "stop", _D.LAPSED: "quiet",
+    }  # fmt: skip
     MOVES: ClassVar[dict[DepositState, set[DepositState]]] = {
         _D.EXPECTED: {_D.RECEIVED, _D.REFUND_ORDERED, _D.LAPSED},
         _D.RECEIVED: {_D.HELD, _D.REFUND_ORDERED},
@@ -250,6 +253,9 @@ class Refund(SecretRow):
         _R.REJECTED: "银行拒绝",
         _R.RETURNED: "被退回",
     }
+    STATE_TONES: ClassVar[dict[RefundState, str]] = {
+        _R.ORDERED: "wait", _R.UNCLEAR: "wait", _R.ACCEPTED: "wait", _R.SETTLED: "good", _R.RETURNED: "stop",
+    }  # fmt: skip
     MOVES: ClassVar[dict[RefundState, set[RefundState]]] = {
         _R.ORDERED: {_R.SENT},
         _R.SENT: {_R.ACCEPTED, _R.REJECTED, _R.SETTLED, _R.UNCLEAR},
