@@ -10,15 +10,7 @@ from datetime import date, datetime
 from enum import StrEnum
 from typing import ClassVar
 
-from sqlalchemy import (
-    CheckConstraint,
-    Date,
-    ForeignKey,
-    Index,
-    String,
-    UniqueConstraint,
-    text,
-)
+from sqlalchemy import CheckConstraint, Date, ForeignKey, Index, String, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from escrow.accounts import Account, Entry, Transfer
@@ -94,7 +86,8 @@ class Deposit(SecretRow):
         _D.LAPSED: "未缴纳",
     }
     STATE_TONES: ClassVar[dict[DepositState, str]] = {
-        _D.RECEIVED: "good", _D.REFUND_ORDERED: "wait", _D.REFUNDING: "wait", _D.RETURNED: "stop", _D.FORFEIT_PENDING: "stop", _D.LAPSED: "quiet",
+        _D.RECEIVED: "good", _D.REFUND_ORDERED: "wait", _D.REFUNDING: "wait", _D.RETURNED: "stop",
+        _D.FORFEIT_PENDING: "stop", _D.LAPSED: "quiet",
     }  # fmt: skip
     MOVES: ClassVar[dict[DepositState, set[DepositState]]] = {
         _D.EXPECTED: {_D.RECEIVED, _D.REFUND_ORDERED, _D.LAPSED},
