@@ -1,6 +1,8 @@
 """`gongheng day`: a whole day at the centre, played through its doors."""
 
 import shutil
+import signal
+import sys
 import tempfile
 from pathlib import Path
 
@@ -28,6 +30,7 @@ def day(temporary: bool, home: Path | None, server: str | None, pace: float, kee
     """
     from app.day import play
 
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that everything started here is stopped
     console = Console()
     folder = Path(tempfile.mkdtemp(prefix="gongheng-day-"))
     try:
