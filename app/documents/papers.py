@@ -65,7 +65,7 @@ def selection_notice(db: Session, entry: journal.Entry) -> Paper | None:
             ("中选机构", f"{project.selected.name}（{project.selected.credit_code}）"),
             ("服务费用上限", _money(project.budget)), ("选取方式", "随机选取"), ("摇号名次", f"第 {place} 位"),
             ("报名截止", _moment(project.closes_at)), ("结果公布", _moment(project.result_at)),
-            ("摇号种子", draw.seed or ""), ("名单承诺值", bundle["pool"]["root"]),
+            ("摇号种子", _digest(draw.seed)), ("名单承诺值", _digest(bundle["pool"]["root"])),
         ],
         tables=[], signed_by=project.owner.name, dated=beijing(entry.at), code=_stroked(entry.facts["code"]),
         check_address="", footer=f"{project.number} · 任何人可用本项目的证据包复核摇号结果",
@@ -90,8 +90,8 @@ def opening_record(db: Session, entry: journal.Entry) -> Paper | None:
             ("招标人", told["procuring_entity"]), ("投标截止", _moment(told["deadline"])),
             ("最高投标限价", _money(told["ceiling_price"]) if told["ceiling_price"] else "未设"),
             ("解密关闭签署", f"{told['closed_by'] or ''}，{_moment(told['closed_at'])}"),
-            ("释放密钥的持有人", "、".join(told["holders"])), ("开启参数", told["params"] or ""),
-            ("投标清单根值", told["freeze_root"] or ""), ("解密清单根值", told["unlock_root"] or ""),
+            ("释放密钥的持有人", "、".join(told["holders"])), ("开启参数", _digest(told["params"])),
+            ("投标清单根值", _digest(told["freeze_root"])), ("解密清单根值", _digest(told["unlock_root"])),
         ],
         tables=[("开标一览表", _bids_read_out(told["lines"])), *_objections(told["objections"])],
         signed_by=told["procuring_entity"], dated=beijing(entry.at), code="", check_address="",
@@ -158,8 +158,8 @@ def expert_draw_record(db: Session, entry: journal.Entry) -> Paper | None:
             ("招标人", panel.tender.procuring_entity.name), ("评标地点", panel.main_venue),
             ("应抽取", f"{panel.places} 名"), ("符合条件", f"{reasons.get('eligible', 0)} 名"),
             ("因回避排除", f"{reasons.get('recusal', 0)} 名"),
-            ("抽取截止", _moment(draw.opening.deadline)), ("抽取完成", _moment(entry.at)), ("种子", draw.seed or ""),
-            ("证据文件摘要", entry.facts["bundle"]),
+            ("抽取截止", _moment(draw.opening.deadline)), ("抽取完成", _moment(entry.at)), ("种子", _digest(draw.seed)),
+            ("证据文件摘要", _digest(entry.facts["bundle"])),
         ],
         tables=[("抽取次序", Table(["次序", "专家编号", "结果"], rows, [1, 3, 2]))], signed_by=CENTRE,
         dated=beijing(entry.at), code="", check_address="", footer=f"{panel.tender.number} · 评标结果公布前不公开",
@@ -184,7 +184,7 @@ def evaluation_report(db: Session, entry: journal.Entry) -> Paper | None:
             ("评标地点", panel.main_venue), ("评标开始", _moment(panel.zero_at)), ("评标结束", _moment(entry.at)),
             ("评标委员会成员", "、".join(sorted(seat.expert.person.name for seat in panel.members))),
             ("签字", f"{len(report.signatures)} 人，其中 {dissents} 人有保留意见"),
-            ("报告摘要", report.sha256),
+            ("报告摘要", _digest(report.sha256)),
         ],
         tables=[("评审排序", _ranking(report.result["ranking"], names)), *_rejected(report.result["rejected"], names)],
         signed_by="评标委员会", dated=beijing(entry.at), code="", check_address="",
@@ -265,3 +265,8 @@ def _moment_text(text: str) -> str:
 
 def _stroked(code: str) -> str:
     return "-".join(code[place : place + 4] for place in range(0, len(code), 4))
+
+
+def _digest(text: str | None) -> str:
+    """A digest in groups of eight, as people compare it, and so that it fits the line."""
+    return " ".join((text or "")[place : place + 8] for place in range(0, len(text or ""), 8))

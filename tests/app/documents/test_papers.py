@@ -156,3 +156,16 @@ def test_the_journal_orders_papers_in_turn(city, db, equipment, monkeypatch):
     assert ordered == [("documents.issue", f"documents/{project.file}")]
     assert set(issuing.PAPERS) >= {"tender.opened", "tender.awarded", "evaluation_session.finished"}
     assert papers.CENTRE
+
+
+def test_nothing_runs_over_the_edge_of_the_page(stage, opened, issued):
+    """A long name without a space and every digest stay on the page (A4 is 595 points wide)."""
+    tender, _, bids = opened
+    bids[0].bidder.name = "Example" * 17
+    stage.db.flush()
+
+    _, pdf = issued(tender.file, "tender.opened")
+
+    told = subprocess.run(["pdftotext", "-bbox", "-", "-"], input=pdf, capture_output=True, check=True).stdout.decode()
+    assert max(float(edge) for edge in re.findall(r'xMax="([\d.]+)"', told)) < 595 - 60  # punctuation may hang a little
+    assert " ".join(tender.freeze_root[place : place + 8] for place in (0, 8)).replace(" ", "") in text_of(pdf)
