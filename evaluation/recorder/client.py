@@ -42,7 +42,7 @@ class _Playing(MediaStreamTrack):
         self._frames = frames
         self._step = step
         self._rate = RATE[media]
-        self._begun: float | None = None
+        self.begun: float | None = None  # time.monotonic() of the first frame
         self._count = 0
         self._index = 0
         self.sent: list[int] = []  # which frames of the loop were sent, in order
@@ -54,9 +54,9 @@ class _Playing(MediaStreamTrack):
         if self.readyState != "live":
             raise MediaStreamError
         now = time.monotonic()
-        if self._begun is None:
-            self._begun = now
-        wait = self._begun + self._count * self._step / self._rate - now
+        if self.begun is None:
+            self.begun = now
+        wait = self.begun + self._count * self._step / self._rate - now
         if wait > 0:
             await asyncio.sleep(wait)
         index = self._index % len(self._frames)
@@ -108,7 +108,7 @@ class Participant:
 
     async def publish(self, *, tint: int = 0, video: bool = True, audio: bool = True, source: str = "camera") -> None:
         """Send until `leave`. Raises Refused."""
-        loop = synthetic.loop(tint)
+        loop = await asyncio.to_thread(synthetic.loop, tint)
         pc = RTCPeerConnection(RTCConfiguration(iceServers=[], bundlePolicy=RTCBundlePolicy.MAX_BUNDLE))
         if audio:
             self.audio = _Playing(Media.AUDIO, loop.sounds, synthetic.SAMPLES_A_PACKET)

@@ -136,8 +136,11 @@ class RecorderProcess:
         for name, session in list(self.sessions.items()):
             if session.archived.is_set():
                 del self.sessions[name]
-            else:
+                continue
+            try:
                 session.tick()
+            except Exception:  # one session's fault is not the others'
+                log.exception("session %s: a tick failed", name)
 
     def health(self) -> dict[str, Any]:
         return {

@@ -14,6 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from ca import canonical
 from evaluation import evidence
 from evaluation.evidence import Kind
 from evaluation.recorder.spool import Kept, Part, SessionSpool
@@ -101,31 +102,42 @@ class Scribe:
                 batch.append(self._jobs.get_nowait())
             try:
                 done = await loop.run_in_executor(self._threads, self._write, batch)
-            except Exception as exc:
-                for job in batch:
-                    if job.told is not None and not job.told.done():
-                        job.told.set_exception(exc)
-                raise
-            finally:
-                for _ in batch:
-                    self._jobs.task_done()
+            except OSError as exc:  # the process ends while the disk takes nothing
+                done = [exc] * len(batch)
             for job, entered in zip(batch, done, strict=True):
-                if job.told is not None and not job.told.done():
-                    job.told.set_result(entered.place)
-                self._told(entered)
+                self._tell(job, entered)
+                self._jobs.task_done()
 
-    def _write(self, batch: list[_Job]) -> list[Entered]:
-        done = []
+    def _tell(self, job: _Job, entered: Entered | Exception) -> None:
+        waiting = job.told if job.told is not None and not job.told.done() else None
+        if isinstance(entered, Exception):
+            if waiting is not None:
+                waiting.set_exception(entered)
+            return
+        if waiting is not None:
+            waiting.set_result(entered.place)
+        self._told(entered)
+
+    def _write(self, batch: list[_Job]) -> list[Entered | Exception]:
+        done: list[Entered | Exception] = []
         for job in batch:
-            kept = self._insist(job.part.finish) if job.part is not None else None
-            facts = job.facts
-            if kept is not None:
-                facts = facts | {"name": kept.name, "bytes": kept.size, "sha256": kept.sha256}
-            place = self.chain.size
-            line = self.chain.close(**facts) if job.kind is Kind.CLOSED else self.chain.add(job.kind, **facts)
-            done.append(Entered(job.kind, place, line, facts, kept))
-        self._insist(lambda: self._spool.append([entered.line for entered in done]))
+            try:
+                done.append(self._enter(job))
+            except (canonical.NotCanonical, AssertionError) as exc:  # it alone has no place in the chain
+                log.exception("session %s: %s could not be entered", self.chain.session, job.kind)
+                done.append(exc)
+        lines = [entered.line for entered in done if isinstance(entered, Entered)]
+        self._insist(lambda: self._spool.append(lines))
         return done
+
+    def _enter(self, job: _Job) -> Entered:
+        kept = self._insist(job.part.finish) if job.part is not None else None
+        facts = job.facts
+        if kept is not None:
+            facts = facts | {"name": kept.name, "bytes": kept.size, "sha256": kept.sha256}
+        place = self.chain.size
+        line = self.chain.close(**facts) if job.kind is Kind.CLOSED else self.chain.add(job.kind, **facts)
+        return Entered(job.kind, place, line, facts, kept)
 
     def _insist(self, act: Callable[[], T]) -> T:
         """A disk that is full now may have room in a moment: uploads make it. Nothing is skipped."""

@@ -64,6 +64,8 @@ class Publication:
         return self._stand.publication is self
 
     def began(self, media: frozenset[Media], ask_key: Callable[[], None]) -> None:
+        if not self._session.is_open:
+            return  # it was closed while the offer was being answered
         self._stand.publication = self
         self._stand.track.joined(media, ask_key, why=self._why)
         self._stand.relay.begin(media, ask_key)
@@ -191,7 +193,7 @@ class Session:
         self, participant: str, source: str, offer: str, ended: Callable[[], None] = lambda: None
     ) -> Connection:
         """Record what this participant sends. An earlier connection of his for the same source ends once this one
-        stands: a bad offer throws nobody out. Raises BadOffer."""
+        stands: a bad offer throws nobody out. Raises BadOffer, Closed."""
         assert not self._closing
         stand = self._stand(f"{participant}.{source}")
         async with stand.entering:
@@ -199,10 +201,14 @@ class Session:
             why = "replaced" if before is not None else "rejoined"
             if self._resumed and stand.track.end_ms is not None and stand.publication is None:
                 why = "recorder_restarted"
-            stand.connection = await self._engine.receive(offer, Publication(self, stand, why, ended))
+            connection = await self._engine.receive(offer, Publication(self, stand, why, ended))
+            if self._closing:
+                await connection.close()
+                raise Closed
+            stand.connection = connection
             if before is not None:
                 await before.close()
-        return stand.connection
+        return connection
 
     async def play(self, name: str, offer: str, ended: Callable[[], None]) -> Connection | None:
         """Let someone watch a track, or a participant's camera. None: nobody sends there now."""

@@ -77,6 +77,8 @@ class Signalling:
             response = problem(exc.status, exc.reason.lower().replace(" ", "_"))
         except OutOfReach:
             response = problem(503, "store_away", "the store does not answer now", **{"Retry-After": "5"})
+        except Closed:
+            response = problem(409, "session_not_open")
         except BadOffer as exc:
             response = problem(400, "bad_offer", str(exc)[:200])
         except Exception:
@@ -245,10 +247,7 @@ class Signalling:
         session, events = await self._session(request), await self._json(request)
         if not isinstance(events, list) or not all(map(_is_event, events)):
             return problem(422, "not_events", "a list of {at_ms, kind, facts} is needed")
-        try:
-            return web.json_response({"places": await session.events(events)}, status=201)
-        except Closed:
-            return problem(409, "session_not_open")
+        return web.json_response({"places": await session.events(events)}, status=201)
 
     async def health(self, request: web.Request) -> web.Response:
         return web.json_response(self._recorder.health())

@@ -6,7 +6,8 @@ picture of one sender to each other by his RTCP sender reports (RFC 3550 6.4.1).
 mended in steps too small to notice, at the boundaries of chunks.
 """
 
-from dataclasses import dataclass
+from collections import deque
+from dataclasses import dataclass, field
 
 from evaluation.recorder.fmp4 import RATE, Media
 
@@ -14,6 +15,7 @@ WINDOW_MS = 10_000  # arrivals are remembered for one to two windows
 STEP_MS = 8.0  # the most that is mended at one boundary; under half a frame of Opus
 FIRST_STEP_MS = 60.0  # once, when the sender reports of both media have come
 JUMP_MS = 1_500.0  # beyond this it is no drift: the sender's clock was set, or slept
+REPORTS = 8
 FAR = 1e12
 
 
@@ -27,7 +29,12 @@ class Tie:
     low_ms: float = FAR  # least delay against the tie in this window, and in the one before
     low_before_ms: float = FAR
     window_ends_ms: float = 0.0
-    report_ms: float | None = None  # the sender's own wall clock at `origin`
+    reports: deque[float] = field(default_factory=lambda: deque(maxlen=REPORTS))
+
+    @property
+    def report_ms(self) -> float | None:
+        """The sender's own wall clock at `origin`: the earliest of his last reports, for he may send late too."""
+        return min(self.reports, default=None)
 
     @property
     def least_ms(self) -> float:
@@ -74,7 +81,7 @@ class Timeline:
         if tie is not None:
             delta = (stamp - tie.origin) & 0xFFFF_FFFF
             delta -= 0x1_0000_0000 if delta >= 0x8000_0000 else 0
-            tie.report_ms = sender_ms - delta * 1000 / tie.rate
+            tie.reports.append(sender_ms - delta * 1000 / tie.rate)
 
     def mend(self, *, free: bool = False) -> None:
         """Move the ties towards the truth: a little between two chunks, at once while nothing is written (free)."""

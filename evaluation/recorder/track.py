@@ -24,7 +24,7 @@ MOST_WAITING = 500  # frames held while nothing can be written
 STALE_MS = 5_000  # nothing at all came for so long: what is held is written out
 SILENT_MS = {Media.VIDEO: 5_000, Media.AUDIO: 1_000}  # a sender's own pause, beyond this told as a gap
 KEY_PATIENCE_MS = 2_500  # how long a first key picture is waited for before sound is kept alone
-JOIN_MS = 70  # a seam narrower than this between two fragments is closed
+JOIN_MS = 150  # a seam narrower than this between two fragments is closed
 OPUS_MS = (10, 20, 40, 60) * 3 + (10, 20) * 2 + (2.5, 5, 10, 20) * 4  # by configuration, RFC 6716 table 2
 NOMINAL = {Media.VIDEO: RATE[Media.VIDEO] // 15, Media.AUDIO: RATE[Media.AUDIO] // 50}
 

@@ -42,19 +42,27 @@ def recorded(files: dict[str, bytes], track: str) -> dict[Media, list[fmp4.Sampl
     return samples
 
 
-def assert_in_step(samples: dict[Media, list[fmp4.Sample]]) -> None:
-    """No two samples overlap or leave a hole, and sound and picture of one moment stand within 40 ms."""
+def assert_without_seam(samples: dict[Media, list[fmp4.Sample]]) -> None:
+    """No two samples overlap or leave a hole."""
     for media, some in samples.items():
         for before, after in zip(some, some[1:]):
-            assert before.at + before.duration == after.at, (media, before.at)
-    starts = {media: some[0].at * 1000 / fmp4.RATE[media] for media, some in samples.items()}
-    assert abs(starts[Media.VIDEO] - starts[Media.AUDIO]) <= 40
+            assert before.at + before.duration == after.at, (media, before.at, before.duration, after.at)
 
 
-def assert_all_there(sent: list[int], frames: tuple, stored: list[bytes]) -> None:
-    """All that was sent is stored, in order, once; at most the last few were still on their way."""
+def apart_ms(person: Participant, samples: dict[Media, list[fmp4.Sample]]) -> float:
+    """How far sound and picture of one moment stand apart at the end of the record."""
+    stands = []
+    for media, playing, step in ((Media.VIDEO, person.video, 6000), (Media.AUDIO, person.audio, 960)):
+        last = len(samples[media]) - 1
+        meant_ms = playing.begun * 1000 + last * step * 1000 / fmp4.RATE[media]
+        stands.append(samples[media][last].at * 1000 / fmp4.RATE[media] - meant_ms)
+    return abs(stands[0] - stands[1])
+
+
+def assert_all_there(sent: list[int], frames: tuple, stored: list[bytes], *, least: int) -> None:
+    """All that was sent is stored, in order, once. `least`: how many had been sent when leaving began."""
     wanted = [frames[index] for index in sent]
-    assert len(stored) >= len(wanted) - 12
+    assert len(stored) >= least - 3
     assert stored == wanted[: len(stored)]
 
 
@@ -67,6 +75,9 @@ class Scene:
     nobody_there: int
     files: dict[str, bytes]
     key: bytes
+    sent: dict[str, tuple[int, int]]  # pictures and sounds sent by each when leaving began
+    silent_ms: float  # when the silence began, and when all had left, on the session's clock
+    left_ms: float
 
     @property
     def items(self) -> list[dict[str, Any]]:
@@ -99,14 +110,19 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Scene:
             watched = await watcher.watch("none")
             await asyncio.sleep(1.2)
             quiet["now"] = True
+            silent_ms = here.session.now_ms()
             await asyncio.sleep(1.4)
             await again.publish(tint=9)
             await asyncio.sleep(2.2)  # 3.6 s of silence: longer than the sender's memory of 128 packets
             quiet["now"] = False
             await asyncio.sleep(4.2)
             seen = dict(watched.frames)
+            sent = {
+                name: (len(one.video.sent) if one.video else 0, len(one.audio.sent)) for name, one in people.items()
+            }
             await asyncio.gather(*(person.leave() for person in [*people.values(), again]))
-            return Scene(people, seen, nobody_there, await here.archived(), signer.public)
+            left_ms = here.session.now_ms()
+            return Scene(people, seen, nobody_there, await here.archived(), signer.public, sent, silent_ms, left_ms)
 
     return run(play(), 60)
 
@@ -130,11 +146,14 @@ def test_every_frame_is_there_at_no_two_and_five_percent_loss(scene, units, tint
 
     assert len(samples[Media.VIDEO]) > 120
     pictures, sounds = samples[Media.VIDEO], samples[Media.AUDIO]
-    assert_all_there(person.video.sent, tuple(units(tint)), [sample.data for sample in pictures])
-    assert_all_there(person.audio.sent, synthetic.loop(tint).sounds, [sample.data for sample in sounds])
-    assert_in_step(samples)
+    seen, heard = scene.sent[name]
+    assert_all_there(person.video.sent, tuple(units(tint)), [sample.data for sample in pictures], least=seen)
+    assert_all_there(person.audio.sent, synthetic.loop(tint).sounds, [one.data for one in sounds], least=heard)
+    assert_without_seam(samples)
+    assert apart_ms(person, samples) <= 40
     segments = scene.of("segment", track)
-    assert [segment["seq"] for segment in segments] == [1, 2, 3]
+    assert [segment["seq"] for segment in segments] == list(range(1, len(segments) + 1))
+    assert len(segments) >= 3
     for segment in segments:  # cut at four seconds, at a key picture that was asked for
         assert fmp4.read_segment(scene.files[segment["name"]]).samples[Media.VIDEO][0].key
     assert scene.of("gap", track) == []
@@ -155,11 +174,11 @@ def test_total_loss_for_a_while_is_a_gap_and_recording_goes_on(scene):
     assert set(gaps) == {"video", "audio"}
     for gap in gaps.values():
         assert gap["reason"] == "lost"
-        assert 800 <= gap["t0"] <= 3000
+        assert abs(gap["t0"] - scene.silent_ms) < 1500
         assert 800 <= gap["duration"] <= 6500
     samples = recorded(scene.files, "silent.camera")
     ends = {media: (some[-1].at + some[-1].duration) / fmp4.RATE[media] for media, some in samples.items()}
-    assert all(8 < end < 11 for end in ends.values()), ends
+    assert all(scene.left_ms - 2500 < end * 1000 <= scene.left_ms + 100 for end in ends.values()), ends
 
 
 def test_who_joins_twice_replaces_himself_and_the_seam_is_told(scene):
@@ -167,8 +186,8 @@ def test_who_joins_twice_replaces_himself_and_the_seam_is_told(scene):
     inits = [item["name"] for item in scene.of("init", "twice.camera")]
 
     assert [(gap["reason"], gap["media"]) for gap in gaps] == [("replaced", "all")]
-    assert inits == ["twice.camera/init-000001.mp4", "twice.camera/init-000002.mp4"]
-    whole = scene.files[inits[1]] + scene.files["twice.camera/000002.m4s"]
+    assert len(inits) == 2
+    whole = scene.files[inits[1]] + scene.files[inits[1].replace("init-", "").replace(".mp4", ".m4s")]
     with av.open(io.BytesIO(whole)) as container:
         assert len([frame for packet in container.demux(video=0) for frame in packet.decode()]) > 20
     playlist = scene.files["twice.camera/index.m3u8"].decode()
@@ -187,7 +206,7 @@ def test_sound_alone_is_recorded_too(scene):
 
     assert samples[Media.VIDEO] == []
     sent, sounds = scene.people["alone"].audio.sent, synthetic.loop(4).sounds
-    assert_all_there(sent, sounds, [one.data for one in samples[Media.AUDIO]])
+    assert_all_there(sent, sounds, [one.data for one in samples[Media.AUDIO]], least=scene.sent["alone"][1])
     assert len(scene.of("segment", "alone.camera")) == 3
 
 
