@@ -209,3 +209,20 @@ def test_holders_too_late_to_join_send_the_project_back_to_its_draft(city):
     assert project.state is State.DRAFT
     assert project.draw.opening.state is openings.State.CANCELLED
     assert project.id not in waiting.due(city.db)
+
+
+def test_who_withdrew_or_was_struck_does_not_count_for_the_minimum(city):
+    from bidding.supermarket import catalogue
+    from bidding.supermarket.models import Admission, Standing
+
+    left, struck = city.published(), city.published()
+    for project in (left, struck):
+        city.contribute(project)
+    [(_, secret), *_] = city.register(left, *city.firms[:3])
+    registration.withdraw(city.db, left, secret, keys=city.keys, by=city.firms[0])
+    city.register(struck, *city.firms[:3])
+    admission = city.db.query(Admission).filter_by(organisation_id=city.firms[1].organisation_id).one()
+    catalogue.set_standing(city.db, admission, Standing.BLACKLISTED, reason="弄虚作假", by=city.authority)
+    city.pass_time(1)
+
+    assert [city.settle(project).failure for project in (left, struck)] == ["too_few", "too_few"]
