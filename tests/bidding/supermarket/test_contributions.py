@@ -28,6 +28,8 @@ def test_the_highest_seq_at_the_close_counts(city):
     contributions.contribute(city.db, project, last, by=city.owner)
     with pytest.raises(contributions.OldSeq):
         contributions.contribute(city.db, project, seal(project, "owner", 2), by=city.owner)
+    with pytest.raises(contributions.OldSeq):
+        contributions.contribute(city.db, project, seal(project, "owner", 3), by=city.owner)
     city.register(project)
     city.pass_time(1)
     city.settle(project)
