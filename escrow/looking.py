@@ -88,7 +88,7 @@ def refunds_of(db: Session, deposit: Deposit) -> list[Refund]:
 class Trouble:
     """A refund that the bank rejected or sent back and that nobody has ordered again.
 
-    What belongs to a reference that is not opened yet tells neither who nor how much.
+    What belongs to a reference that is not opened is not there: its party sends it again itself.
     """
 
     refund: Refund
@@ -106,13 +106,15 @@ def troubles(db: Session) -> list[Trouble]:
         .where(Refund.state.in_([RefundState.REJECTED, RefundState.RETURNED])).order_by(Refund.ordered_at)
         .options(joinedload(Refund.receipt).joinedload(Receipt.deposit))
     )  # fmt: skip
-    return [_trouble(db, refund) for refund in db.scalars(dead)]
+    return [told for refund in db.scalars(dead) if (told := _trouble(db, refund)) is not None]
 
 
-def _trouble(db: Session, refund: Refund) -> Trouble:
-    deposit = refund.receipt.deposit if refund.receipt.standing is Standing.MATCHED else None
-    if deposit is None or deposit.opened_at is None:
-        return Trouble(refund, None, None, None)
+def _trouble(db: Session, refund: Refund) -> Trouble | None:
+    deposit = refund.receipt.deposit
+    if refund.receipt.standing is Standing.UNKNOWN or deposit is None:
+        return Trouble(refund, None, None, refund.amount)
+    if deposit.opened_at is None:
+        return None
     return Trouble(refund, deposit, name_of(db, deposit), refund.amount)
 
 

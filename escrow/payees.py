@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from ca.parties import Organisation
 from ca.rights import Actor, Role
+from escrow import sending
 from escrow.models import PayeeAccount, PayeeState
 from storage import clock, journal
 from storage.db import take
@@ -61,7 +62,7 @@ def propose(
 
 
 def approve(db: Session, row: PayeeAccount, *, by: Actor) -> PayeeAccount:
-    """The first person sees it, the second, another one, approves it."""
+    """The first person sees it, the second, another one, approves it; then what waits for it is sent."""
     row = _open(db, row, by)
     if row.state is PayeeState.PROPOSED:
         row.first_by = by.person_id
@@ -71,6 +72,8 @@ def approve(db: Session, row: PayeeAccount, *, by: Actor) -> PayeeAccount:
         raise AnotherPersonNeeded
     row.second_by = by.person_id
     move(db, row, PayeeState.APPROVED, by=by)
+    for refund in sending.dead_of(db, row.organisation_id, row.replaces) if row.replaces else ():
+        sending.reorder(db, refund, by=by)
     return row
 
 

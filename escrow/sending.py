@@ -16,7 +16,7 @@ from ca.rights import SYSTEM, Actor, Role
 from escrow import ledger, many, refunds, rules
 from escrow.banks import reach
 from escrow.banks.bank import Bank, Heard
-from escrow.models import PaymentFile, Receipt, Reconciliation, Refund, RefundState
+from escrow.models import Deposit, PaymentFile, Receipt, Reconciliation, Refund, RefundState, Standing
 from storage import clock, jobs
 from storage.db import take
 from storage.refusals import NotNow, NotYours
@@ -24,7 +24,7 @@ from storage.values import Money
 
 
 class NotForYouToSend(NotYours):
-    says = "重新下达退款由交易中心工作人员办理。"
+    says = "重新退还由交易中心工作人员或缴款单位自己办理。"
 
 
 class NothingCameBack(NotNow):
@@ -46,10 +46,13 @@ def send_back(
 
 
 def reorder(db: Session, refund: Refund, *, by: Actor) -> Refund:
-    """Send again what the bank rejected or what came back, as a new order; two at once make one."""
-    if by.person_id is not None and not by.is_a(Role.CENTRE_STAFF):
-        raise NotForYouToSend
+    """Send again what the bank rejected or what came back, as a new order; two at once make one.
+
+    The centre does it, or the party whose deposit it is: before the opening nobody else may know of it.
+    """
     receipt = take(db, Receipt, refund.receipt_id)
+    if not _may_reorder(by, receipt):
+        raise NotForYouToSend
     newest = db.scalar(select(Refund).filter_by(receipt_id=receipt.id).order_by(Refund.number.desc()).limit(1))
     assert newest is not None
     if newest.state not in refunds.DEAD:
@@ -59,6 +62,35 @@ def reorder(db: Session, refund: Refund, *, by: Actor) -> Refund:
     [again] = send_back(db, [receipt], "returned", reason=newest.reason, by=by)
     refunds.follow(db, [again], by=by)
     return again
+
+
+def reorder_deposit(db: Session, deposit: Deposit, *, by: Actor) -> list[Refund]:
+    """Send again everything of one deposit that the bank rejected or sent back."""
+    dead = [one for one in dead_of(db, deposit.organisation_id) if one.receipt.deposit_id == deposit.id]
+    if not dead:
+        raise NothingCameBack
+    return [reorder(db, refund, by=by) for refund in dead]
+
+
+def _may_reorder(by: Actor, receipt: Receipt) -> bool:
+    if by.person_id is None or by.is_a(Role.CENTRE_STAFF):
+        return True
+    is_own = receipt.deposit is not None and receipt.deposit.organisation_id == by.organisation_id
+    return is_own and receipt.standing is Standing.MATCHED
+
+
+def dead_of(db: Session, organisation_id: int, payer_account: str = "") -> list[Refund]:
+    """A party's refunds that the bank rejected or sent back and nobody has ordered again; of one account, if named."""
+    newest = select(Refund.receipt_id, func.max(Refund.number).label("number")).group_by(Refund.receipt_id).subquery()
+    dead = (
+        select(Refund).join(newest, (newest.c.receipt_id == Refund.receipt_id) & (newest.c.number == Refund.number))
+        .join(Receipt, Receipt.id == Refund.receipt_id).join(Deposit, Deposit.id == Receipt.deposit_id)
+        .where(Refund.state.in_(refunds.DEAD), Receipt.standing == Standing.MATCHED)
+        .where(Deposit.organisation_id == organisation_id).order_by(Refund.ordered_at)
+    )  # fmt: skip
+    if payer_account:
+        dead = dead.where(Receipt.payer_account == payer_account)
+    return list(db.scalars(dead))
 
 
 # --- pack 组成付款文件 -----------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ from flask import g, redirect, render_template, request, url_for
 from pydantic import BaseModel, Field
 
 from ca.rights import Role, allow
-from escrow import guarantees, looking, payees, receipts
+from escrow import guarantees, looking, payees, receipts, sending
 from escrow.banks import reach
 from escrow.models import STANDING_NAMES, Deposit, DepositState
 from escrow.views import pages
@@ -102,6 +102,23 @@ def propose_account(deposit_id: uuid.UUID):
         replaces=body.replaces, by=g.actor,
     )  # fmt: skip
     return redirect(url_for(".account", deposit_id=deposit.id), code=303)
+
+
+@pages.get("/<uuid:deposit_id>/again")
+@allow(*PARTIES)
+def again(deposit_id: uuid.UUID):
+    """Confirm that a refund that came back is sent again to the same account."""
+    deposit = looking.see(g.db, deposit_id, g.actor)
+    return render_template("escrow/again.html", deposit=deposit, State=DepositState)
+
+
+@pages.post("/<uuid:deposit_id>/again")
+@allow(*PARTIES)
+def send_again(deposit_id: uuid.UUID):
+    """Send one's own refund again."""
+    deposit = looking.see(g.db, deposit_id, g.actor)
+    sending.reorder_deposit(g.db, deposit, by=g.actor)
+    return redirect(url_for(".show", deposit_id=deposit.id), code=303)
 
 
 @pages.get("/<uuid:deposit_id>/guarantee")

@@ -69,7 +69,8 @@ def test_a_party_sees_where_to_pay_and_how_much_in_words(client, bidder, deposit
 def test_each_page_speaks_english(client, db, bidder, staff, released, person):
     client.login(bidder)
     deposit = released.receipt.deposit
-    texts = [page(client, f"/deposits/{deposit.id}{end}?lang=en") for end in ("", "/account", "/guarantee")]
+    ends = ("", "/account", "/guarantee", "/again")
+    texts = [page(client, f"/deposits/{deposit.id}{end}?lang=en") for end in ends]
     client.login(staff)
     row = payees.propose(
         db, bidder.organisation_id, name=bidder.organisation.name, number="CN9900000001", bank="x", evidence="x",
@@ -155,7 +156,7 @@ def test_a_rejected_refund_is_seen_and_sent_again(client, db, staff, released, b
     page(client, f"/deposits/refunds/{released.id}", 404)
 
 
-def test_trouble_with_an_unopened_deposit_tells_neither_who_nor_how_much(client, db, deposit, bidder, staff):
+def test_trouble_with_an_unopened_deposit_is_the_partys_own(client, db, deposit, bidder, staff, person):
     from escrow import sending
 
     pay(db, deposit)
@@ -163,12 +164,19 @@ def test_trouble_with_an_unopened_deposit_tells_neither_who_nor_how_much(client,
     [file] = sending.pack_due(db, f"mock/{ACCOUNT}")
     refunds.rejected(db, file.refunds[0], "AC04", by=SYSTEM)
     client.login(staff)
+    assert bidder.organisation.name not in page(client, "/deposits/refunds")
+    page(client, f"/deposits/refunds/{file.refunds[0].id}", 404)
+    client.login(person(Role.BIDDER))
+    assert client.post(f"/deposits/{deposit.id}/again").status_code == 404
 
-    for path in ("/deposits/refunds", f"/deposits/refunds/{file.refunds[0].id}"):
-        text = page(client, path)
-        assert bidder.organisation.name not in text
-        assert "80,000" not in text
-        assert "某工程施工" not in text
+    client.login(bidder)
+    assert "再退一次" in page(client, f"/deposits/{deposit.id}")
+    page(client, f"/deposits/{deposit.id}/again")
+    assert client.post(f"/deposits/{deposit.id}/again").status_code == 303
+
+    db.expire_all()
+    assert deposit.state is S.REFUND_ORDERED
+    assert client.post(f"/deposits/{deposit.id}/again").status_code == 409
 
 
 def test_another_account_needs_two_people_and_receives_the_refund(client, db, bidder, staff, released, person):
@@ -196,9 +204,6 @@ def test_another_account_needs_two_people_and_receives_the_refund(client, db, bi
     assert row.state is PayeeState.APPROVED
     assert client.post(decide, {"decision": "refuse"}).status_code == 409
 
-    client.post(f"/deposits/refunds/{released.id}")
-
-    db.expire_all()
     newest = released.receipt.refunds[-1]
     assert (newest.number, newest.payee_account, newest.state) == (2, "CN9900000001", RefundState.ORDERED)
     with pytest.raises(DecidedAlready):

@@ -125,6 +125,10 @@ class World:
 
     def mend(self) -> None:
         """What people do: send again what came back, explain a difference."""
+        for party in self.parties:  # before the opening, and after it too, a party may send its own again
+            for refund in sending.dead_of(self.db, party):
+                if self.chance.random() < 0.5:
+                    self.step(lambda db, refund=refund: sending.reorder(db, refund, by=SYSTEM))
         for trouble in looking.troubles(self.db):
             self.step(lambda db, trouble=trouble: sending.reorder(db, trouble.refund, by=self.staff))
         for row in reconciliation.latest(self.db):
@@ -227,7 +231,8 @@ def _all_quiet(db) -> bool:
     waiting = db.scalars(select(Refund.id).where(Refund.state.not_in(
         [RefundState.SETTLED, RefundState.REJECTED, RefundState.RETURNED]
     ))).all()  # fmt: skip
-    return not waiting and not looking.troubles(db) and states <= set(DONE)
+    dead = [one for party in db.scalars(select(Deposit.organisation_id)) for one in sending.dead_of(db, party)]
+    return not waiting and not dead and not looking.troubles(db) and states <= set(DONE)
 
 
 def _audit(world: World, db, reference: str, kept: list[Deposit]) -> None:
