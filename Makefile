@@ -29,7 +29,6 @@ day: .venv/ready  ## Play one whole day on a temporary centre and verify its evi
 
 test: .venv/ready-dev  ## Set up what tests need and run them (the README's test command)
 	@$(RUN)/pytest -n 2 --dist loadfile -m "not slow and not day"
-	@$(RUN)/pytest -m "day and not slow"
 test-all: .venv/ready-dev  ## The tests, with the longer campaigns
 	@$(RUN)/pytest -n 2 --dist loadfile -m "not day and not slow"
 	@$(RUN)/pytest -m "day or slow"

@@ -22,6 +22,7 @@ from ca.certificates import Certificate, Unreadable, read, read_all
 from ca.keyfiles import Keyholder
 from ca.revocation import REVOCATION_NAMES, RevocationList, read_lists
 from ca.trust import Anchor, Asked, TrustList
+from storage import clock
 from storage.refusals import Refusal
 
 GOOD, NOT_GOOD, UNREADABLE = 0, 1, 2
@@ -204,7 +205,12 @@ def verdict_lines(verdict: signatures.Verdict, say: Speak) -> list[tuple[str, st
 
 @click.group(cls=Checks)
 def sig() -> None:
-    """Check and make signatures beside a file (CMS/CAdES, GM/T 0010; RSA, ECDSA, SM2)."""
+    """Check and make signatures beside a file (CMS/CAdES, GM/T 0010; RSA, ECDSA, SM2).
+
+    \b
+    Example:
+      gongheng sig verify bid.p7s --content bid.sealed --trust anchors
+    """
 
 
 @sig.command("verify")
@@ -231,7 +237,7 @@ def verify_signature(
       gongheng sig verify a.p7s --content a.pdf --trust cas --at 2026-11-22T09:30:00+08:00 --json
     """
     found = signatures.verify_detached(
-        signature.read_bytes(), content, trust=_trust(trust_folder, revocation), at=at or datetime.now(UTC),
+        signature.read_bytes(), content, trust=_trust(trust_folder, revocation), at=at or clock.now(),
         crls=_lists(crl_folders), ocsps=_responses(ocsp_folders), chain=_chain(chain_folders),
     )  # fmt: skip
     if as_json:
@@ -262,7 +268,7 @@ def verify_pdf(
     from ca import pdf_signatures  # loads pyhanko: only who asks about a PDF waits for it
 
     trust, say = _trust(trust_folder, revocation), speaker(lang)
-    found = pdf_signatures.verify_pdf(pdf.read(), trust=trust, at=at or datetime.now(UTC), crls=_lists(crl_folders))
+    found = pdf_signatures.verify_pdf(pdf.read(), trust=trust, at=at or clock.now(), crls=_lists(crl_folders))
     if as_json:
         click.echo(json.dumps(found.as_facts(), ensure_ascii=False, indent=2))
         _finish(found.good)
@@ -309,7 +315,12 @@ def sign_file(content: Path, who: Keyholder, output: Path | None) -> Path:
 
 @click.group(cls=Checks)
 def cert() -> None:
-    """Show certificates, and check whether they count."""
+    """Show certificates, and check whether they count.
+
+    \b
+    Example:
+      gongheng cert show me.pem
+    """
 
 
 @cert.command("show")
@@ -366,7 +377,7 @@ def verify_certificate(
     Example:
       gongheng cert verify me.pem --chain cas/chain --trust cas/trust --crl cas/crl --at 2026-11-22T01:30:00Z
     """
-    asked, at = read(certificate.read()), at or datetime.now(UTC)
+    asked, at = read(certificate.read()), at or clock.now()
     path = paths.check(
         asked, chain=_chain(chain_folders), trust=_trust(trust_folder, revocation), at=at, crls=_lists(crl_folders),
         ocsps=_responses(ocsp_folders), purpose=purpose,
@@ -398,7 +409,12 @@ def path_lines(path: paths.Path, at: datetime, say: Speak) -> list[tuple[str, st
 
 @click.group(cls=Checks)
 def asic() -> None:
-    """Check ASiC containers (documents and their signatures in one ZIP)."""
+    """Check ASiC containers (documents and their signatures in one ZIP).
+
+    \b
+    Example:
+      gongheng asic verify bid.asice --trust anchors
+    """
 
 
 @asic.command("verify")
@@ -420,7 +436,7 @@ def verify_container(
       gongheng asic verify bid.asice --trust cas/trust --crl cas/crl --lang en
     """
     found = containers.Container(container).verify(
-        trust=_trust(trust_folder, revocation), at=at or datetime.now(UTC), crls=_lists(crl_folders)
+        trust=_trust(trust_folder, revocation), at=at or clock.now(), crls=_lists(crl_folders)
     )
     say = speaker(lang)
     if as_json:

@@ -2,10 +2,13 @@
 
 import shutil
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
+
+from sqlalchemy import func, select
 
 from app.centre import Centre, free_port
 from app.commands import bank
@@ -13,6 +16,8 @@ from app.config import Mode, Settings
 from app.demo import cast, founding
 from app.demo.founding import Passes
 from app.equipment import Equipment
+from ca.parties import Person
+from ca.tokens import ApiToken
 
 PORT = 8000
 
@@ -32,15 +37,32 @@ def running(settings: Settings) -> Iterator[tuple[Centre, Passes]]:
     centre = Centre(settings)
     try:
         centre.begin()
-        given = founding.found(Equipment.of(centre.running))
+        equipment = Equipment.of(centre.running)
+        given = founding.found(equipment)
         start_bank(centre)
         centre.serve()
         centre.wait_until_up()
         start_holders(centre, given)
+        wait_for_holders(equipment)
         (settings.home / "demo" / "address").write_text(f"{settings.address}\n")
         yield centre, given
     finally:
         centre.end()
+
+
+def wait_for_holders(equipment: Equipment, seconds: float = 120) -> None:
+    """Return when every holder's program has logged in: who publishes counts on them within seconds."""
+    logins = {player.login for player in [cast.ENTITY_HOLDER, *cast.OTHER_HOLDERS]}
+    here = select(func.count(func.distinct(Person.id))).join(ApiToken, ApiToken.person_id == Person.id).where(
+        Person.login.in_(logins), ApiToken.expires_at > func.gh_clock()
+    )  # fmt: skip
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        with equipment.sessions() as db:
+            if db.scalar(here) == len(logins):
+                return
+        time.sleep(0.2)
+    raise TimeoutError("密钥持有人的程序没有全部启动。请查看 logs 文件夹里的 holder*.log。")
 
 
 def settings_of_running(home: Path, server: str) -> Settings:
