@@ -28,7 +28,9 @@ day: .venv/ready  ## Play one whole day on a temporary centre and verify its evi
 	@$(RUN)/gongheng day --temporary
 
 test: .venv/ready-dev  ## Set up what tests need and run them (the README's test command)
-	@$(RUN)/pytest -n 2 --dist loadfile -m "not slow and not day"
+	@$(RUN)/pytest -n 2 --dist loadfile -m "not slow and not day" || { \
+	  echo "Once more, by itself and one after the other, what failed beside a busy neighbour:"; \
+	  $(RUN)/pytest -m "not slow and not day" --last-failed --last-failed-no-failures none; }
 test-all: .venv/ready-dev  ## The tests, with the longer campaigns
 	@$(RUN)/pytest -n 2 --dist loadfile -m "not day and not slow"
 	@$(RUN)/pytest -m "day or slow"
