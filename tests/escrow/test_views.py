@@ -114,6 +114,46 @@ def test_before_the_opening_nobody_else_finds_it_and_lists_are_the_same(client, 
     )
 
 
+def test_two_worlds_that_differ_in_who_paid_and_how_many_look_the_same(client, db, organisation, staff, person):
+    """Nobody pays; three pay, one of them short, one takes its money home again and the bank refuses it."""
+    watchers = [staff, person(Role.SUPERVISOR), person(Role.PROCURING_ENTITY), person(Role.BIDDER)]
+    with running() as (bank, demo):
+        bank.report()
+        watch.poll(db, bank)
+        before = _all_that_can_be_seen(client, db, watchers)
+        for amount in (AMOUNT.fen, AMOUNT.fen, 100):
+            one = expect(db, organisation(), title="秘密工程")
+            demo.pay(one.sub_account, amount, name="秘密单位")
+        watch.poll(db, bank)
+        deposits.release(db, REFERENCE, [one.organisation_id], reason="撤回投标", by=SYSTEM)
+        demo.behave("reject-file")
+        from escrow import sending
+
+        [file] = sending.pack_due(db, f"mock/{ACCOUNT}")
+        sending.tell(db, file)
+        bank.report()
+        watch.poll(db, bank)
+        db.expire_all()
+        assert one.state is S.RETURNED
+
+        assert _all_that_can_be_seen(client, db, watchers) == before
+
+
+def _all_that_can_be_seen(client, db, watchers) -> list[tuple[int, str]]:
+    """Status and body of every door of this room, for everybody, without what changes by itself."""
+    ends = ["/", f"/of/{REFERENCE}", "/refunds", "/accounts", "/reconciliation"]
+    seen = []
+    for who in watchers:
+        client.login(who)
+        seen += [client.get(f"/deposits{end}") for end in [*ends, "/../"]]
+        seen += [client.api("GET", f"/deposits{end}", who) for end in ("", f"/of/{REFERENCE}", "/reconciliation")]
+        seen += [client.get("/")]
+    changing = (
+        r'csrf[^>]*>|<time.*?</time>|server-now="[^"]*"|"(at|id)": ?"?[^,"]*"?|\d{4}年\d+月\d+日 周. \d\d:\d\d(:\d\d)?'
+    )
+    return [(one.status_code, re.sub(changing, "", one.text)) for one in seen]
+
+
 def test_after_the_opening_the_centre_sees_who_and_a_stranger_still_does_not(
     client, db, deposit, staff, person, bidder
 ):
