@@ -4,7 +4,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 RUN := .venv/bin
 
-.PHONY: help setup demo watch-a-day run day test test-all check fix bench screens migration states lock
+.PHONY: help setup demo watch-a-day run day test test-all check fix bench states lock
 help:  ## List the commands
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
@@ -45,12 +45,8 @@ fix: .venv/ready-dev  ## Mend what ruff can mend
 	@$(RUN)/ruff format .
 bench: .venv/ready-dev  ## Measure, as ratios; prints a table and writes bench/results.json
 	@$(RUN)/python -m bench
-screens: .venv/ready-dev  ## A screenshot of every page in both languages, into var/screens
-	@$(RUN)/python -m tests.browser.screens
 states: .venv/ready  ## Write docs/states.md from the tables of moves
 	@$(RUN)/python -m app.states > docs/states.md
-migration: .venv/ready-dev  ## Begin a new migration: make migration NAME=add_lots
-	@$(RUN)/python -m app.migrations.begin "$(NAME)"
 lock: .venv/ready-dev  ## Lock the dependencies anew
 	@for pair in "demo requirements.lock" "dev requirements-dev.lock"; do set -- $$pair; \
 	  $(RUN)/uv pip compile --universal --generate-hashes --no-header --python-version 3.11 \
