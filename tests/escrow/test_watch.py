@@ -275,6 +275,38 @@ def test_told_twice_the_bank_pays_once(db, held, bank, demo):
     assert demo.balance() == 0
 
 
+def test_a_duplicate_refused_is_no_refusal_whenever_it_is_told(db, held, bank, demo):
+    refund = released(db, held)
+    [file] = send(db)
+    assert bank.tell(file.msg_id, [refund]) is False
+    told = [letter.body for letter in bank.letters() if b"DUPL" in letter.body]
+    assert len(told) == 1
+
+    watch.take_in(db, "mock", ACCOUNT, told[0])  # before anything else the bank had to say
+
+    assert (refund.state, held.state) == (R.SENT, S.REFUNDING)
+
+
+def test_two_debits_for_one_order_in_one_message_settle_once(db, held, bank, demo):
+    refund = released(db, held)
+    send(db)
+    [notice] = [
+        letter.body
+        for letter in bank.letters()
+        if refund.end_to_end_id.encode() in letter.body and b"DBIT" in letter.body
+    ]
+    entry = notice[notice.index(b"<Ntry>") : notice.index(b"</Ntry>") + 7]
+    twice = notice.replace(entry, entry + entry.replace(b"MB-PMT-", b"AGAIN-"))
+
+    row = watch.take_in(db, "mock", ACCOUNT, twice)
+
+    assert refund.state is R.SETTLED
+    assert "no order of ours explains" in row.problem
+    lines = {one.bank_reference: one.transfer_id is not None for one in db.scalars(select(BankLine)) if one.amount < 0}
+    assert sorted(lines.values()) == [False, True]
+    everything_adds_up(db)
+
+
 def test_even_a_bank_that_takes_duplicates_pays_once(db, organisation):
     with running(allow_duplicates=True) as (bank, demo):
         deposit = expect(db, organisation())
