@@ -63,7 +63,7 @@ def test_a_cut_tail_shows_against_a_published_head(db):
 
 
 @pytest.mark.parametrize("change", [
-    "UPDATE journal SET act = 'changed'", "DELETE FROM journal", "TRUNCATE journal",
+    "UPDATE journal SET act = 'changed'", "DELETE FROM journal", "TRUNCATE journal CASCADE",
 ])  # fmt: skip
 def test_the_database_refuses_the_application_to_change_the_past(db, change):
     write(db, "one")
@@ -73,7 +73,7 @@ def test_the_database_refuses_the_application_to_change_the_past(db, change):
 
 
 @pytest.mark.parametrize("change", [
-    "UPDATE journal SET act = 'changed'", "DELETE FROM journal", "TRUNCATE journal",
+    "UPDATE journal SET act = 'changed'", "DELETE FROM journal", "TRUNCATE journal CASCADE",
 ])  # fmt: skip
 def test_the_database_refuses_even_its_owner(database, change):
     from storage.db import connect
