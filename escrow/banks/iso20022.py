@@ -161,20 +161,25 @@ def _checked(body: bytes) -> str:
 
 def _notice(document: Any) -> Message:
     told = document.bk_to_cstmr_dbt_cdt_ntfctn
-    pages = tuple(Page(_number(page.acct), _lines(page.ntry)) for page in told.ntfctn)
+    pages = tuple(Page(_number(page.acct), _lines(page.ntry)) for page in told.ntfctn if _is_ours(page.acct))
     return Message("camt.054", told.grp_hdr.msg_id, pages)
 
 
 def _final(document: Any) -> Message:
     told = document.bk_to_cstmr_stmt
-    pages = tuple(_statement(page, "CLBD") for page in told.stmt)
+    pages = tuple(_statement(page, "CLBD") for page in told.stmt if _is_ours(page.acct))
     return Message("camt.053", told.grp_hdr.msg_id, pages)
 
 
 def _so_far(document: Any) -> Message:
     told = document.bk_to_cstmr_acct_rpt
-    pages = tuple(_statement(page, "ITBD") for page in told.rpt)
+    pages = tuple(_statement(page, "ITBD") for page in told.rpt if _is_ours(page.acct))
     return Message("camt.052", told.grp_hdr.msg_id, pages)
+
+
+def _is_ours(account: Any) -> bool:
+    """Not an account that says it is kept in another currency: that one is none of our business."""
+    return account.ccy in (None, CURRENCY)
 
 
 def _statement(page: Any, closing: str) -> Page:

@@ -40,6 +40,12 @@ def test_a_credit_notice_is_read():
     assert (line.bank_reference, line.amount, line.day) == ("B-1", Money.yuan("80000"), date(2026, 11, 23))
 
 
+def test_a_page_about_an_account_in_another_currency_is_left_out():
+    euros = notice(ccy="EUR").replace(b"</Othr></Id></Acct>", b"</Othr></Id><Ccy>EUR</Ccy></Acct>")
+
+    assert read(euros).pages == ()
+
+
 def test_what_is_not_booked_is_not_a_line():
     assert read(notice(status="PDNG")).pages[0].lines == ()
 

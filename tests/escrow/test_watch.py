@@ -476,6 +476,17 @@ def bank_file(end_to_end_id: str, fen: int, msg_id: str = "M-OTHER") -> bytes:
     return write_payments(msg_id, datetime(2026, 11, 23, 9, 0), "x", ACCOUNT, [payment])
 
 
+def test_what_is_said_of_another_account_changes_nothing(db, held, bank, demo):
+    body = db.scalars(select(BankMessage.body)).one().encode()
+    count = db.scalar(select(func.count()).select_from(BankLine))
+
+    other = body.replace(ACCOUNT.encode(), b"CN50ESCROW9902").replace(b"MB-RCV-", b"OTHER-")
+    row = watch.take_in(db, "mock", ACCOUNT, other)
+
+    assert (row.kind, row.problem) == ("camt.054", None)
+    assert db.scalar(select(func.count()).select_from(BankLine)) == count
+
+
 def test_a_refund_is_known_only_by_a_number_of_ours(db):
     assert refunds.by_end_to_end_id(db, "NOTPROVIDED") is None
     assert refunds.by_end_to_end_id(db, hashlib.md5(b"x").hexdigest()) is None
