@@ -7,6 +7,7 @@ from flask import Response, g, request
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
 from app.requests import House
+from bidding.supermarket.views import UNSEEN
 
 REGISTRY = CollectorRegistry()
 ANSWERS = Counter("gongheng_answers", "Answers given", ["method", "status"], registry=REGISTRY)
@@ -22,6 +23,8 @@ def install(app: House) -> None:
 
     @app.after_request
     def count(response: Response) -> Response:
+        if request.endpoint in UNSEEN:
+            return response
         ANSWERS.labels(request.method, f"{response.status_code // 100}xx").inc()
         if "began" in g:
             SECONDS.observe(time.perf_counter() - g.began)

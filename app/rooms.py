@@ -114,12 +114,13 @@ def due() -> list[tuple[str, Callable[[Session], Sequence[Any]], Callable[..., A
 
 def desks() -> list[Callable[[Session, Actor], Sequence[Lying]]]:
     """What each room lays on a desk: `desk(db, actor) -> list[Lying]` (ca.desk)."""
+    from bidding.supermarket import desk as supermarket
     from escrow import desk as escrow
     from evaluation import desk as evaluation
 
     return [
         escrow.desk,
-        # supermarket
+        supermarket.desk,
         # tenders
         evaluation.desk,
     ]
