@@ -308,6 +308,16 @@ def test_a_guarantee_covers_only_when_the_guarantor_confirmed_it_and_goes_back(d
     assert db.scalars(select(Refund)).all() == []
 
 
+def test_a_guarantee_that_has_run_out_covers_nothing(db, person):
+    bidder = person(Role.BIDDER)
+    deposit = expect(db, bidder.organisation)
+    guarantees.answer(db, letter(db, deposit, bidder.actor), genuine=True, by=SYSTEM)
+
+    clock.shift_database(db, timedelta(days=91))
+
+    assert not deposits.is_covered(db, REFERENCE, deposit.organisation_id)
+
+
 def test_what_a_guarantee_must_be(db, person):
     bidder = person(Role.BIDDER)
     deposit = expect(db, bidder.organisation)
