@@ -8,11 +8,13 @@ passes gets its signed receipt at once; one that does not says why and may be ha
 waits for those that were handed in in time (`opening.freeze`).
 """
 
+import logging
 import uuid
 from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import select
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from bidding.tenders import receipts, registration, rules, uploads
@@ -29,9 +31,10 @@ from escrow import deposits
 from storage import clock
 from storage.db import find, take
 from storage.lifecycle import move
-from storage.objects import Store
+from storage.objects import OutOfReach, Store
 from storage.refusals import NotNow, NotValid
 
+log = logging.getLogger(__name__)
 LONGEST_SIGNATURE = 64 * 1024  # bytes; real ones have 2–20 KiB
 
 # Why a bid was refused, beside the upload codes of ca.sealing.faults.
@@ -41,6 +44,7 @@ REFUSED = {
     "OTHER_SIGNER": "签名证书不属于投标人（统一社会信用代码不一致）",
     "DEPOSIT": "投标保证金未到账，也没有有效保函",
     "DIGEST": "文件在服务器上的摘要不一致，请重新上传",
+    "UNVERIFIABLE": "文件或签名无法核验，请重新制作后再递交",
 }
 
 
@@ -114,7 +118,7 @@ def verify(db: Session, store: Store, bid_id: uuid.UUID, *, key: PlatformKey, re
         bid.object_key = None
         move(db, bid, BidState.RETURNED, by=SYSTEM)
         return bid
-    code = _first_fault(db, store, tender, held, bid, recognised)
+    code = _judged(db, store, tender, held, bid, recognised)
     if code is not None:
         bid.refused_code, bid.object_key = code, None  # the upload keeps it: it may be handed in again
         move(db, bid, BidState.REFUSED, by=SYSTEM, code=code)
@@ -180,6 +184,23 @@ def _already(db: Session, upload: Upload) -> Bid | None:
         .where(Bid.upload_id == upload.id, Bid.state.not_in([BidState.REFUSED, BidState.LATE_REJECTED]))
         .limit(1)
     )
+
+
+def _judged(
+    db: Session, store: Store, tender: Tender, held: Registration, bid: Bid, recognised: Recognised
+) -> str | None:  # fmt: skip
+    """What is wrong, or None. Bytes that our own readers stumble over hurt their bidder, never the tender.
+
+    The freeze waits for this check, so it must come to an end whatever was handed in. A store or database
+    out of reach is another matter: then it is tried again.
+    """
+    try:
+        return _first_fault(db, store, tender, held, bid, recognised)
+    except (OutOfReach, SQLAlchemyError):
+        raise
+    except Exception:
+        log.exception("a bid could not be verified")
+        return "UNVERIFIABLE"
 
 
 def _first_fault(

@@ -5,6 +5,7 @@ crash repeats one bid and never half of one. Whatever fails has one culprit, nam
 check; the others go on (电子招标投标办法 第三十一条).
 """
 
+import logging
 import shutil
 import tempfile
 import uuid
@@ -34,6 +35,7 @@ from storage.lifecycle import move
 from storage.objects import Corrupt, KeyTaken, Store
 from storage.refusals import NotFound
 
+log = logging.getLogger(__name__)
 OPENED = "OPENED"
 
 
@@ -169,6 +171,10 @@ def _read(tender: Tender, bid: Bid, plain: Path, recognised: Recognised) -> None
             verdict = container.verify(trust=recognised.trust, at=bid.received_at, crls=recognised.crls)
             form = container.price()
     except (BadArchive, Unreadable):
+        bid.fault = "CONTAINER"
+        return
+    except Exception:  # our reader stumbled: the bid is opened all the same, and the others wait for it
+        log.exception("an opened bid could not be read")
         bid.fault = "CONTAINER"
         return
     bid.contents = [{"name": one.name, "size": one.size, "sha256": one.sha256} for one in verdict.documents]

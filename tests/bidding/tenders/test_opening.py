@@ -350,6 +350,36 @@ def test_what_is_wrong_inside_is_for_the_panel(stage, three, context, fault):
     assert (junk.state, junk.fault, junk.price) == (BidState.OPENED, "CONTAINER", None)
 
 
+def test_a_container_our_own_reader_stumbles_over_does_not_hold_up_the_others(stage, three, monkeypatch):
+    tender, bids = three
+    stage.frozen(tender)
+    for bid in bids:
+        stage.unlock(bid)
+    stage.closed(tender)
+    stage.release(tender)
+    from ca import asic
+
+    monkeypatch.setattr(asic, "Container", lambda *_: {}["a bug"])
+    stage.opened(tender)
+    assert tender.state is State.OPENED
+    assert {bid.fault for bid in bids} == {"CONTAINER"}
+
+
+def test_too_few_holders_suspend_and_a_late_one_lets_it_go_on(stage, three):
+    tender, bids = three
+    stage.frozen(tender)
+    for bid in bids:
+        stage.unlock(bid)
+    stage.closed(tender)
+    stage.release(tender, (0, 1))
+    stage.at(tender.release_until)
+    openings.settle(stage.db, tender.opening.id)
+    assert (tender.opening.state, tender.state) == (openings.State.SUSPENDED, State.CLOSED)
+    assert tender.id not in unsealing.due_to_begin(stage.db)
+    stage.release(tender, (3,))
+    assert stage.opened(tender).state is State.OPENED
+
+
 def test_nobody_unlocked_and_the_tender_fails(stage, three):
     tender, bids = three
     stage.frozen(tender)

@@ -116,6 +116,35 @@ def test_an_expired_certificate(stage):
     assert (bid.refused_code, bid.verdict["in_force"]) == ("SIGNATURE", False)
 
 
+def test_bytes_our_own_reader_stumbles_over_do_not_hold_up_the_tender(stage, monkeypatch):
+    from bidding.tenders.recognised import Recognised
+
+    tender, bidder = stage.published(), stage.bidder()
+    monkeypatch.setattr(Recognised, "verify", lambda *_, **__: {}["a bug"])
+    assert stage.submit(tender, bidder).refused_code == "UNVERIFIABLE"
+    stage.at(tender.submission_deadline)
+    assert tender.id in opening.due_to_freeze(stage.db)
+
+
+def test_a_store_out_of_reach_is_tried_again(stage, monkeypatch):
+    from storage.objects import OutOfReach
+
+    tender, bidder = stage.published(), stage.bidder()
+    made = stage.make(tender, bidder)
+    upload = stage.upload(tender, bidder, made.file)
+    bid = submission.hand_in(stage.db, upload, made.signature, by=bidder.actor)
+
+    class Away:
+        def open(self, *_, **__):
+            raise OutOfReach
+
+    with pytest.raises(OutOfReach):
+        submission.verify(stage.db, Away(), bid.id, key=stage.key, recognised=stage.recognised)
+    assert bid.state is BidState.VERIFYING
+    submission.verify(stage.db, stage.store, bid.id, key=stage.key, recognised=stage.recognised)
+    assert bid.state is BidState.SEALED
+
+
 def test_bytes_that_changed_in_the_store(stage):
     tender, bidder = stage.published(), stage.bidder()
     made = stage.make(tender, bidder)
