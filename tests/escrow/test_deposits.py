@@ -6,6 +6,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import func, select, text
 
+from ca import parties
 from ca.rights import SYSTEM, Role
 from escrow import deposits, guarantees, ledger, numbers, receipts, sending
 from escrow.deposits import (
@@ -17,7 +18,7 @@ from escrow.deposits import (
     SecondPersonNeeded,
 )
 from escrow.guarantees import GuaranteeNotNow, GuaranteeTooSmall, NotYourGuarantee, OnlyTheGuarantor
-from escrow.models import Deposit, DepositState, GuaranteeState, Refund, RefundState, Transfer
+from escrow.models import Deposit, DepositState, GuaranteeState, PaymentFile, Refund, RefundState, Transfer
 from storage import clock, journal
 from storage.values import Money
 from tests.escrow.money import ACCOUNT, AMOUNT, BANK, REFERENCE, credit, everything_adds_up, expect, pay, purse
@@ -200,33 +201,57 @@ def test_two_receipts_go_home_to_the_account_each_came_from(db, organisation):
     assert {one.payee_account: str(one.amount) for one in refunds} == {"6222001": "30000.00", "6222002": "50000.00"}
 
 
-def test_two_releases_race_and_one_refund_is_made(database, organisation):
+@pytest.fixture
+def held_for_good(database, organisation):
+    """A held deposit in a database that really commits."""
     with database() as db:
-        from ca import parties
-
         party = parties.add_organisation(db, "竞争单位", organisation().credit_code)
         pay(db, expect(db, party))
         deposits.hold(db, REFERENCE, by=SYSTEM)
         db.commit()
-    gate, trouble = threading.Barrier(6), []
+        return party.id
 
-    def race() -> None:
+
+def race(database, act, count: int = 6) -> None:
+    """So many at once do the same, each in a transaction of its own; nobody may fail."""
+    gate, trouble = threading.Barrier(count), []
+
+    def run() -> None:
         with database() as db:
             gate.wait()
             try:
-                deposits.release(db, REFERENCE, [party.id], reason="合同已签订", by=SYSTEM)
+                act(db)
                 db.commit()
-            except Exception as error:  # noqa: BLE001
+            except Exception as error:
                 trouble.append(error)
 
-    threads = [threading.Thread(target=race) for _ in range(6)]
+    threads = [threading.Thread(target=run) for _ in range(count)]
     [thread.start() for thread in threads]
     [thread.join(30) for thread in threads]
-
     assert trouble == []
+
+
+def test_two_releases_race_and_one_refund_is_made(database, held_for_good):
+    race(database, lambda db: deposits.release(db, REFERENCE, [held_for_good], reason="合同已签订", by=SYSTEM))
+
     with database() as db:
         assert len(db.scalars(select(Refund)).all()) == 1
+        [deposit] = deposits.of(db, REFERENCE)
+        assert [entry.act for entry in journal.entries(db, deposit.file)].count("deposit.refund_ordered") == 1
         everything_adds_up(db)
+
+
+def test_two_who_pack_race_and_each_refund_is_in_one_file(database, held_for_good):
+    with database() as db:
+        deposits.release(db, REFERENCE, [held_for_good], reason="合同已签订", by=SYSTEM)
+        db.commit()
+
+    race(database, lambda db: sending.pack(db, BANK, ACCOUNT, by=SYSTEM))
+
+    with database() as db:
+        [refund] = db.scalars(select(Refund))
+        assert len(db.scalars(select(PaymentFile)).all()) == 1
+        assert [entry.act for entry in journal.entries(db, refund.file)] == ["refund.ordered", "refund.sent"]
 
 
 # --- frozen, forfeited, guaranteed ------------------------------------------------------------------------
